@@ -1,0 +1,30 @@
+// The one error type for outcomes that a caller can act on. Faults of ours are plain Errors and are never shown.
+
+/** Machine-readable reasons; the API exposes them as they stand. */
+export type ErrorCode =
+  | 'BAD_INPUT'
+  | 'NOT_FOUND'
+  | 'CONFLICT'
+  | 'TOO_LARGE'
+  | 'UNSUPPORTED'
+  | 'CORRUPT'
+  | 'CANCELLED'
+  | 'UNAVAILABLE';
+
+/** An outcome that the caller can act on: what is wrong, in which field, and what to do. */
+export class AppError extends Error {
+  readonly code: ErrorCode;
+  readonly field: string | undefined;
+
+  constructor(code: ErrorCode, message: string, options: { field?: string; cause?: unknown } = {}) {
+    super(message, { cause: options.cause });
+    this.name = 'AppError';
+    this.code = code;
+    this.field = options.field;
+  }
+}
+
+/** True for errors whose message may be shown to a caller. */
+export function isAppError(error: unknown): error is AppError {
+  return error instanceof AppError;
+}
