@@ -1,0 +1,84 @@
+// Sessions and tensors: the only file that imports onnxruntime-node. What a graph means is not known here.
+
+import * as ort from 'onnxruntime-node';
+
+export type Provider = 'cpu' | 'webgpu' | 'cuda';
+export type TensorData = Float32Array | BigInt64Array | Uint8Array;
+
+/** A dense tensor in row-major order. */
+export interface Tensor {
+  readonly dtype: 'float32' | 'int64' | 'bool';
+  readonly shape: readonly number[];
+  readonly data: TensorData;
+}
+
+/** What a model declares about one input or output; a string dimension is symbolic. */
+export interface TensorInfo {
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: readonly (number | string)[];
+}
+
+export interface Session {
+  readonly inputs: readonly TensorInfo[];
+  readonly outputs: readonly TensorInfo[];
+  /** Runs the graph once; blocks the event loop on CPU. Throws the runtime's error for wrong names or shapes. */
+  run(feeds: Readonly<Record<string, Tensor>>, fetches?: readonly string[]): Promise<Record<string, Tensor>>;
+  close(): Promise<void>;
+}
+
+export interface SessionOptions {
+  readonly provider?: Provider;
+  /** Threads within one op; 0 or absent: the runtime chooses (one a core). */
+  readonly threads?: number;
+}
+
+/** A float32 tensor over `data` (not copied). */
+export function floats(data: Float32Array, shape: readonly number[]): Tensor {
+  return { dtype: 'float32', data, shape };
+}
+
+/** Names of the execution providers that this build carries. */
+export function listProviders(): string[] {
+  return ort.listSupportedBackends().filter((backend) => backend.bundled).map((backend) => backend.name);
+}
+
+function describe(metadata: readonly ort.InferenceSession.ValueMetadata[]): TensorInfo[] {
+  return metadata.map((entry) => ({
+    name: entry.name,
+    dtype: entry.isTensor ? entry.type : 'sequence',
+    shape: entry.isTensor ? [...entry.shape] : [],
+  }));
+}
+
+/** Opens a model from its bytes or its path. */
+export async function openSession(model: Uint8Array | string, options: SessionOptions = {}): Promise<Session> {
+  const settings: ort.InferenceSession.SessionOptions = {
+    executionProviders: [options.provider ?? 'cpu'],
+    graphOptimizationLevel: 'all',
+    executionMode: 'sequential',
+    logSeverityLevel: 3,
+    ...(options.threads ? { intraOpNumThreads: options.threads, interOpNumThreads: 1 } : {}),
+  };
+  const session = await (typeof model === 'string'
+    ? ort.InferenceSession.create(model, settings)
+    : ort.InferenceSession.create(model, settings));
+  return {
+    inputs: describe(session.inputMetadata),
+    outputs: describe(session.outputMetadata),
+    async run(feeds, fetches) {
+      const given: Record<string, ort.Tensor> = {};
+      for (const [name, { dtype, data, shape }] of Object.entries(feeds)) {
+        given[name] = new ort.Tensor(dtype as 'float32', data as Float32Array, shape);
+      }
+      const made = fetches ? await session.run(given, [...fetches]) : await session.run(given);
+      const result: Record<string, Tensor> = {};
+      for (const [name, value] of Object.entries(made)) {
+        const tensor = value as ort.Tensor;
+        result[name] = { dtype: tensor.type as Tensor['dtype'], shape: tensor.dims, data: tensor.data as TensorData };
+      }
+      return result;
+    },
+    close: () => session.release(),
+  };
+}
