@@ -102,7 +102,10 @@ export function drawBackground(canvas: Canvas, background: Background, photograp
   for (let y = 0; y < canvas.height; y++) {
     for (let x = 0; x < canvas.width; x++) {
       const s = share(background, (x + 0.5) / canvas.width, (y + 0.5) / canvas.height);
-      for (let k = 0; k < 3; k++) canvas.data[(y * canvas.width + x) * 3 + k] = first[k]! + (second[k]! - first[k]!) * s;
+      const at = (y * canvas.width + x) * 3;
+      canvas.data[at] = first[0] + (second[0] - first[0]) * s;
+      canvas.data[at + 1] = first[1] + (second[1] - first[1]) * s;
+      canvas.data[at + 2] = first[2] + (second[2] - first[2]) * s;
     }
   }
 }

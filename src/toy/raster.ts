@@ -17,7 +17,9 @@ export function createCanvas(width: number, height: number): Canvas {
 }
 
 export function toRgbImage(canvas: Canvas): RgbImage {
-  const data = Uint8Array.from(canvas.data, (x) => Math.max(0, Math.min(255, Math.round(x))));
+  // Uint8ClampedArray rounds and clamps by itself, many times faster than a mapping function.
+  const clamped = Uint8ClampedArray.from(canvas.data);
+  const data = new Uint8Array(clamped.buffer);
   return { width: canvas.width, height: canvas.height, data };
 }
 

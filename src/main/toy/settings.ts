@@ -1,0 +1,44 @@
+// Sizes and training settings of the toy bundle: declared once, written to its model card.
+
+import { KINDS } from '../../toy/kinds.js';
+import { COLOUR_NAMES } from '../../toy/scene.js';
+import { SUBJECT_DEFAULTS } from '../../toy/subject.js';
+
+export const TOY = {
+  imageSizePx: 128,
+  regionSizePx: 64,
+  latentSide: 16,
+  autoencoder: { width: 96, latentChannels: 12, patch: 4 },
+  imageEncoder: { widths: [32, 48, 96, 128], neck: 64, embeddingSize: 1024 },
+  /** The last class means that no object is in view. */
+  kinds: KINDS.length + 1,
+  colours: COLOUR_NAMES.length,
+  voxels: SUBJECT_DEFAULTS.voxels,
+  pseudoBrainGenerator: { hidden: 512, blocks: 2, outputs: SUBJECT_DEFAULTS.voxels },
+  brainAdapter: { hidden: 768, blocks: 2, outputs: 1024 },
+  unet: { widths: [64, 128, 192] as const, embedding: 256, heads: 4, latentChannels: 12 },
+  kl: 1e-4,
+  tau: 0.07,
+  /** Noise on pseudo signals, as a fraction of the generator's residual standard deviation a voxel. */
+  sigma: 0.6,
+  conditionDropout: 0.12,
+  trainSteps: 1000,
+  seeds: { subject: 20261, train: 20262, test: 20263, judge: 20264 },
+} as const;
+
+export interface StagePlan {
+  readonly steps: number;
+  readonly batch: number;
+  readonly learningRate: number;
+  readonly emaDecay: number;
+}
+
+export const PLAN = {
+  autoencoder: { steps: 1500, batch: 16, learningRate: 2e-3, emaDecay: 0.995 },
+  imageEncoder: { steps: 900, batch: 64, learningRate: 2e-3, emaDecay: 0.99 },
+  pseudoBrainGenerator: { steps: 900, batch: 128, learningRate: 1e-3, emaDecay: 0.99 },
+  brainAdapter: { steps: 900, batch: 128, learningRate: 1e-3, emaDecay: 0.99 },
+  diffusion: { steps: 3000, batch: 32, learningRate: 1.5e-3, emaDecay: 0.998 },
+} as const satisfies Record<string, StagePlan>;
+
+export type Stage = keyof typeof PLAN;
