@@ -1,34 +1,121 @@
 // `npm run train:toy`: trains every network of the toy bundle in turn and writes models/toy. Resumes by itself.
 
+import { availableParallelism, cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import { createRng } from '../train/rng.js';
+import { writeBundle } from '../painter/bundle.js';
 import { autoencoderObjective, imageEncoderObjective } from '../train/objectives.js';
+import { createRng } from '../train/rng.js';
 import { autoencoderBatch, encoderBatch } from './toy/batches.js';
+import { simulateBrainData, toySubject } from './toy/brain-data.js';
+import { modelCard } from './toy/model-card.js';
+import {
+  brainAdapterNetwork, imageEncoderNetwork, pseudoBrainNetwork, unetNetwork, vaeDecoderNetwork, vaeEncoderNetwork, type Weights,
+} from './toy/networks.js';
 import { readPhotographs } from './toy/photographs.js';
 import { PLAN, TOY } from './toy/settings.js';
-import { trainStage } from './toy/stage.js';
+import { type StageResult, trainStage } from './toy/stage.js';
+import { measureRetrieval, trainBrainStages } from './toy/train-brain.js';
+import { buildPool, TOY_SCHEDULER, trainDiffusion } from './toy/train-diffusion.js';
 
 const { values } = parseArgs({
   options: {
+    /** Folders of photographs for backgrounds; without any, backgrounds are drawn. */
     photographs: { type: 'string', multiple: true, default: [] },
+    /** Checkpoints; a second run goes on from them. */
     folder: { type: 'string', default: 'runs/toy' },
-    steps: { type: 'string' },
-    only: { type: 'string' },
+    out: { type: 'string', default: 'models/toy' },
+    /** Stop after this stage. */
+    until: { type: 'string' },
+    stimuli: { type: 'string', default: '6000' },
+    pool: { type: 'string', default: '12000' },
+    /** How the card credits the photographs. */
+    attribution: { type: 'string', default: '' },
   },
 });
-const say = (line: string) => process.stdout.write(`${line}\n`);
-const folder = values.folder;
+const say = (line: string) => process.stdout.write(`${new Date().toISOString().slice(11, 19)} ${line}\n`);
+const { folder } = values;
 const photographs = await readPhotographs(values.photographs, 2500, createRng(TOY.seeds.train));
-say(`${photographs.length} photographs`);
+say(`${photographs.length} photographs for backgrounds`);
+const common = { folder, say };
 
-const common = { folder, say, ...(values.steps ? { steps: Number(values.steps) } : {}) };
-if (!values.only || values.only === 'imageEncoder') {
-  const { batch } = PLAN.imageEncoder;
-  const size = { ...TOY.imageEncoder, batch, imageSizePx: TOY.regionSizePx, kinds: TOY.kinds, colours: TOY.colours };
-  await trainStage('imageEncoder', (b) => imageEncoderObjective(b, size), (rng) => encoderBatch(rng, batch, photographs), { ...common, seed: 11 });
+const encoderSize = { ...TOY.imageEncoder, batch: PLAN.imageEncoder.batch, imageSizePx: TOY.regionSizePx, kinds: TOY.kinds, colours: TOY.colours };
+const imageEncoder = await trainStage(
+  'imageEncoder',
+  (b) => imageEncoderObjective(b, encoderSize),
+  (rng) => encoderBatch(rng, PLAN.imageEncoder.batch, photographs),
+  { ...common, seed: 11 },
+);
+if (values.until === 'imageEncoder') process.exit(0);
+
+const subject = toySubject();
+const encoderModel = imageEncoderNetwork(imageEncoder.weights);
+const brain = await simulateBrainData(subject, encoderModel, Number(values.stimuli), TOY.seeds.train, photographs);
+const heldOut = await simulateBrainData(subject, encoderModel, 300, TOY.seeds.test, photographs);
+say(`simulated ${brain.specs.length} stimuli x ${brain.repetitions} trials, ${TOY.voxels} voxels`);
+const stages = await trainBrainStages(brain, common);
+const retrieval = {
+  single: await measureRetrieval(heldOut, stages.adapter.weights, 1, 300),
+  mean: await measureRetrieval(heldOut, stages.adapter.weights, 3, 300),
+};
+say(`retrieval among 300 held-out stimuli: ${retrieval.single.toFixed(3)} single trials, ${retrieval.mean.toFixed(3)} mean of 3`);
+if (values.until === 'brainAdapter') process.exit(0);
+
+const autoencoderSize = { ...TOY.autoencoder, batch: PLAN.autoencoder.batch, imageSizePx: TOY.imageSizePx, kl: TOY.kl };
+const autoencoder = await trainStage(
+  'autoencoder',
+  (b) => autoencoderObjective(b, autoencoderSize),
+  (rng) => autoencoderBatch(rng, PLAN.autoencoder.batch, photographs),
+  { ...common, seed: 12 },
+);
+
+const fixed = {
+  vae_encoder: vaeEncoderNetwork(autoencoder.weights),
+  vae_decoder: vaeDecoderNetwork(autoencoder.weights),
+  image_encoder: encoderModel,
+  brain_adapter: brainAdapterNetwork(stages.adapter.weights),
+  pseudo_brain_generator: pseudoBrainNetwork(stages.generator.weights),
+};
+const pool = await buildPool(
+  { vaeEncoder: fixed.vae_encoder, imageEncoder: encoderModel, pseudoBrain: fixed.pseudo_brain_generator, brainAdapter: fixed.brain_adapter },
+  stages.residualStd, Number(values.pool), photographs, say,
+);
+const configs = {
+  vae_encoder: TOY.autoencoder, vae_decoder: TOY.autoencoder, image_encoder: TOY.imageEncoder,
+  brain_adapter: { ...TOY.brainAdapter, voxels: TOY.voxels, tau: TOY.tau },
+  pseudo_brain_generator: TOY.pseudoBrainGenerator,
+};
+
+async function write(weights: Weights, step: number, results: Record<string, StageResult>): Promise<void> {
+  const components = Object.fromEntries(
+    Object.entries(fixed).map(([name, model]) => [name, { model, config: configs[name as keyof typeof configs] }]),
+  );
+  const machine = `${cpus()[0]?.model ?? 'unknown CPU'}, ${availableParallelism()} cores, onnxruntime on the CPU`;
+  await writeBundle(values.out, {
+    conventions: {
+      formatVersion: 1,
+      name: 'toy',
+      imageSizePx: TOY.imageSizePx,
+      vaeScaleFactor: TOY.imageSizePx / TOY.latentSide,
+      latentChannels: TOY.autoencoder.latentChannels,
+      latentScalingFactor: pool.scale,
+      unetInputOrder: ['noise', 'image', 'mask'],
+      unetMaskMeaning: 'keep',
+      maskDownscale: 'any',
+      maskedFill: 0,
+      conditionSize: TOY.brainAdapter.outputs,
+      unconditional: 'zeros',
+      voxels: TOY.voxels,
+      subject: { label: '01', simulated: true },
+      defaults: { steps: 25, guidanceScale: 3 },
+      cropContext: 1.5,
+    },
+    scheduler: TOY_SCHEDULER,
+    components: { ...components, unet: { model: unetNetwork(weights), config: TOY.unet } },
+    extras: { 'README.md': modelCard({ results, retrieval, step, photographs: photographs.length, attribution: values.attribution, machine }) },
+  });
+  say(`wrote ${values.out} at diffusion step ${step}`);
 }
-if (!values.only || values.only === 'autoencoder') {
-  const { batch } = PLAN.autoencoder;
-  const size = { ...TOY.autoencoder, batch, imageSizePx: TOY.imageSizePx, kl: TOY.kl };
-  await trainStage('autoencoder', (b) => autoencoderObjective(b, size), (rng) => autoencoderBatch(rng, batch, photographs), { ...common, seed: 12 });
-}
+
+const before = { imageEncoder, autoencoder, pseudoBrainGenerator: stages.generator, brainAdapter: stages.adapter };
+const diffusion = await trainDiffusion(pool, { ...common, onSnapshot: (weights, step) => write(weights, step, before) });
+await write(diffusion.weights, PLAN.diffusion.steps, { ...before, diffusion });

@@ -1,0 +1,158 @@
+// The diffusion stage: a pool of encoded pictures with masks and conditions, then velocity prediction on it.
+// Only pseudo signals condition it: A(G(Z(m.x_s)), sigma), as in the paper.
+
+import { writePlanar, writeRegion } from '../../imaging/tensor.js';
+import type { RgbImage } from '../../imaging/types.js';
+import { alphasCumprod } from '../../painter/scheduler.js';
+import type { SchedulerConfig } from '../../painter/manifest.js';
+import { floats, openSession, type Tensor } from '../../runtime/session.js';
+import { diffusionObjective } from '../../train/objectives.js';
+import { createRng, type Rng } from '../../train/rng.js';
+import { growToCells, latentKeepMask, sampleMasked } from './batches.js';
+import { mapRows } from './brain-data.js';
+import { PLAN, TOY } from './settings.js';
+import { type StageOptions, type StageResult, trainStage } from './stage.js';
+import { addPseudoNoise } from './train-brain.js';
+
+export const TOY_SCHEDULER: SchedulerConfig = {
+  _class_name: 'DDIMScheduler',
+  num_train_timesteps: TOY.trainSteps,
+  beta_start: 0.0001,
+  beta_end: 0.02,
+  beta_schedule: 'squaredcos_cap_v2',
+  prediction_type: 'v_prediction',
+  timestep_spacing: 'trailing',
+  steps_offset: 0,
+  set_alpha_to_one: true,
+  skip_prk_steps: true,
+};
+
+const SIDE = TOY.latentSide;
+const CELLS = SIDE * SIDE;
+const CHANNELS = TOY.autoencoder.latentChannels;
+const LATENT = CHANNELS * CELLS;
+const CONDITION = TOY.brainAdapter.outputs;
+
+/** Encoded training samples, row by row. */
+export interface Pool {
+  readonly count: number;
+  readonly latents: Float32Array;
+  readonly maskedLatents: Float32Array;
+  readonly keep: Float32Array;
+  readonly conditions: Float32Array;
+  /** 1 / standard deviation of the latents: the bundle's latentScalingFactor. */
+  readonly scale: number;
+}
+
+export interface Networks {
+  readonly vaeEncoder: Uint8Array;
+  readonly imageEncoder: Uint8Array;
+  readonly pseudoBrain: Uint8Array;
+  readonly brainAdapter: Uint8Array;
+}
+
+/** The mean half of [mean | log variance] rows. */
+function means(moments: Float32Array): Float32Array {
+  const count = moments.length / (2 * LATENT);
+  const result = new Float32Array(count * LATENT);
+  for (let i = 0; i < count; i++) result.set(moments.subarray(i * 2 * LATENT, i * 2 * LATENT + LATENT), i * LATENT);
+  return result;
+}
+
+function standardDeviation(values: Float32Array): number {
+  let [sum, squares] = [0, 0];
+  for (const x of values) {
+    sum += x;
+    squares += x * x;
+  }
+  return Math.sqrt(squares / values.length - (sum / values.length) ** 2);
+}
+
+export async function buildPool(
+  networks: Networks,
+  residualStd: Float32Array,
+  count: number,
+  photographs: readonly RgbImage[],
+  say: (line: string) => void,
+): Promise<Pool> {
+  const rng = createRng(TOY.seeds.train + 99);
+  const [vae, encoder, generator, adapter] = await Promise.all([
+    openSession(networks.vaeEncoder), openSession(networks.imageEncoder),
+    openSession(networks.pseudoBrain), openSession(networks.brainAdapter),
+  ]);
+  const pool = {
+    count,
+    latents: new Float32Array(count * LATENT),
+    maskedLatents: new Float32Array(count * LATENT),
+    keep: new Float32Array(count * CELLS),
+    conditions: new Float32Array(count * CONDITION),
+  };
+  const [size, region, batch] = [TOY.imageSizePx, TOY.regionSizePx, 32];
+  for (let start = 0; start < count; start += batch) {
+    const n = Math.min(batch, count - start);
+    const whole = new Float32Array(n * 3 * size * size);
+    const masked = new Float32Array(n * 3 * size * size);
+    const regions = new Float32Array(n * 3 * region * region);
+    for (let i = 0; i < n; i++) {
+      const { image, mask, box } = sampleMasked(rng, photographs);
+      writePlanar(whole, i * 3 * size * size, image);
+      writePlanar(masked, i * 3 * size * size, image, mask);
+      writeRegion(regions, i * 3 * region * region, image, mask, box, region);
+      pool.keep.set(latentKeepMask(growToCells(mask)), (start + i) * CELLS);
+    }
+    pool.latents.set(means(await mapRows(vae, whole, [3, size, size], batch)), start * LATENT);
+    pool.maskedLatents.set(means(await mapRows(vae, masked, [3, size, size], batch)), start * LATENT);
+    const signals = await mapRows(generator, await mapRows(encoder, regions, [3, region, region]), [CONDITION]);
+    addPseudoNoise(signals, residualStd, TOY.sigma, rng);
+    pool.conditions.set(await mapRows(adapter, signals, [TOY.voxels]), start * CONDITION);
+    if ((start / batch) % 50 === 0) say(`pool ${start + n}/${count}`);
+  }
+  await Promise.all([vae, encoder, generator, adapter].map((session) => session.close()));
+  const scale = 1 / standardDeviation(pool.latents);
+  for (const values of [pool.latents, pool.maskedLatents]) values.forEach((x, i) => { values[i] = x * scale; });
+  return { ...pool, scale };
+}
+
+/** One batch of noised samples: x_t = sqrt(a) x0 + sqrt(1-a) eps, target v = sqrt(a) eps - sqrt(1-a) x0. */
+export function diffusionBatch(rng: Rng, pool: Pool, batch: number, cumulative: Float64Array): Record<string, Tensor> {
+  const width = 2 * LATENT + CELLS;
+  const sample = new Float32Array(batch * width);
+  const target = rng.fillNormal(new Float32Array(batch * LATENT));
+  const timestep = new Float32Array(batch);
+  const condition = new Float32Array(batch * CONDITION);
+  for (let i = 0; i < batch; i++) {
+    const row = rng.int(pool.count);
+    // Stratified over the batch: every step sees all noise levels.
+    const t = Math.min(TOY.trainSteps - 1, Math.floor(((i + rng.uniform()) / batch) * TOY.trainSteps));
+    timestep[i] = t;
+    const [signal, noise] = [Math.sqrt(cumulative[t]!), Math.sqrt(1 - cumulative[t]!)];
+    for (let k = 0; k < LATENT; k++) {
+      const x0 = pool.latents[row * LATENT + k]!;
+      const eps = target[i * LATENT + k]!;
+      sample[i * width + k] = signal * x0 + noise * eps;
+      target[i * LATENT + k] = signal * eps - noise * x0;
+    }
+    sample.set(pool.maskedLatents.subarray(row * LATENT, (row + 1) * LATENT), i * width + LATENT);
+    sample.set(pool.keep.subarray(row * CELLS, (row + 1) * CELLS), i * width + 2 * LATENT);
+    if (rng.uniform() >= TOY.conditionDropout) {
+      condition.set(pool.conditions.subarray(row * CONDITION, (row + 1) * CONDITION), i * CONDITION);
+    }
+  }
+  return {
+    sample: floats(sample, [batch, 2 * CHANNELS + 1, SIDE, SIDE]),
+    timestep: floats(timestep, [batch]),
+    encoder_hidden_states: floats(condition, [batch, 1, CONDITION]),
+    target: floats(target, [batch, CHANNELS, SIDE, SIDE]),
+  };
+}
+
+export function trainDiffusion(pool: Pool, options: Omit<StageOptions, 'seed'>): Promise<StageResult> {
+  const { batch } = PLAN.diffusion;
+  const cumulative = alphasCumprod(TOY_SCHEDULER);
+  return trainStage(
+    'diffusion',
+    (b) => diffusionObjective(b, { ...TOY.unet, batch, latentSide: SIDE, conditionSize: CONDITION }),
+    (rng) => diffusionBatch(rng, pool, batch, cumulative),
+    { ...options, seed: 15 },
+  );
+}

@@ -1,0 +1,103 @@
+// Bundles on disk: verified when read, written whole or not at all.
+
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { AppError } from '../errors.js';
+import {
+  COMPONENTS, type Component, type Conventions, manifestSchema, REQUIRED_COMPONENTS, type SchedulerConfig, schedulerSchema,
+} from './manifest.js';
+
+export interface Bundle {
+  readonly folder: string;
+  readonly conventions: Conventions;
+  readonly scheduler: SchedulerConfig;
+  readonly components: Readonly<Partial<Record<Component, string>>>;
+  /** sha256 over the sorted list of file hashes and the manifest's own bytes: names this exact model. */
+  readonly hash: string;
+}
+
+const sha256 = (bytes: Uint8Array | string) => createHash('sha256').update(bytes).digest('hex');
+
+async function readJson(path: string): Promise<unknown> {
+  const text = await readFile(path, 'utf8').catch((cause) => {
+    throw new AppError('NOT_FOUND', `the bundle has no ${path}`, { field: 'bundle', cause });
+  });
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new AppError('CORRUPT', `${path} is not JSON`, { field: 'bundle', cause });
+  }
+}
+
+/** Reads and verifies a bundle: layout, manifest, and the hash of every file. Throws AppError on field 'bundle'. */
+export async function loadBundle(folder: string): Promise<Bundle> {
+  const parsed = manifestSchema.safeParse(await readJson(join(folder, 'model_index.json')));
+  if (!parsed.success) {
+    const issues = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ');
+    throw new AppError('BAD_INPUT', `model_index.json of ${folder}: ${issues}`, { field: 'bundle' });
+  }
+  const conventions = parsed.data.mindpainter;
+  for (const [name, expected] of Object.entries(conventions.files)) {
+    const bytes = await readFile(join(folder, name)).catch((cause) => {
+      throw new AppError('NOT_FOUND', `the bundle lacks ${name}`, { field: 'bundle', cause });
+    });
+    if (sha256(bytes) !== expected) {
+      throw new AppError('CORRUPT', `${name} is not the file that the manifest names; its hash differs`, { field: 'bundle' });
+    }
+  }
+  const scheduler = schedulerSchema.parse(await readJson(join(folder, 'scheduler', 'scheduler_config.json')));
+  const components: Partial<Record<Component, string>> = {};
+  for (const component of COMPONENTS) {
+    const path = join(folder, component, 'model.onnx');
+    if (existsSync(path)) components[component] = path;
+    else if (REQUIRED_COMPONENTS.includes(component)) {
+      throw new AppError('NOT_FOUND', `the bundle lacks ${component}/model.onnx`, { field: 'bundle' });
+    }
+  }
+  const { files, ...rest } = conventions;
+  const list = Object.entries(files).sort(([a], [b]) => (a < b ? -1 : 1));
+  return { folder, conventions, scheduler, components, hash: sha256(JSON.stringify([list, rest])) };
+}
+
+export interface BundleParts {
+  readonly conventions: Omit<Conventions, 'files'>;
+  readonly scheduler: SchedulerConfig;
+  readonly components: Readonly<Partial<Record<Component, { readonly model: Uint8Array; readonly config: object }>>>;
+  /** Further files, such as README.md. */
+  readonly extras?: Readonly<Record<string, string>>;
+}
+
+/** Writes a bundle: into a folder beside the target, which then takes its place. */
+export async function writeBundle(folder: string, parts: BundleParts): Promise<void> {
+  const fresh = `${folder}.new`;
+  await rm(fresh, { recursive: true, force: true });
+  const files: Record<string, string> = {};
+  const put = async (name: string, content: Uint8Array | string) => {
+    const path = join(fresh, name);
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, content);
+    files[name] = sha256(content);
+  };
+  const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
+  for (const [component, part] of Object.entries(parts.components)) {
+    await put(`${component}/model.onnx`, part.model);
+    await put(`${component}/config.json`, json(part.config));
+  }
+  await put('scheduler/scheduler_config.json', json(parts.scheduler));
+  for (const [name, content] of Object.entries(parts.extras ?? {})) {
+    await mkdir(dirname(join(fresh, name)), { recursive: true });
+    await writeFile(join(fresh, name), content);
+  }
+  const index = {
+    _class_name: 'MindPainterPipeline',
+    _diffusers_version: '0.33.1',
+    ...Object.fromEntries(Object.keys(parts.components).map((component) => [component, ['mindpainter', 'OnnxModel']])),
+    scheduler: ['diffusers', parts.scheduler._class_name],
+    mindpainter: { ...parts.conventions, files },
+  };
+  await writeFile(join(fresh, 'model_index.json'), json(index));
+  await rm(folder, { recursive: true, force: true });
+  await rename(fresh, folder);
+}

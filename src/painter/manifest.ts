@@ -1,0 +1,63 @@
+// The bundle's manifest: model_index.json in the diffusers layout, with one block that declares our conventions.
+
+import { z } from 'zod';
+
+/** Components a bundle may have; those of the first line are needed to paint. */
+export const COMPONENTS = [
+  'unet', 'vae_encoder', 'vae_decoder', 'brain_adapter',
+  'image_encoder', 'pseudo_brain_generator',
+] as const;
+export type Component = (typeof COMPONENTS)[number];
+export const REQUIRED_COMPONENTS: readonly Component[] = ['unet', 'vae_encoder', 'vae_decoder', 'brain_adapter'];
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+
+/** Everything that the painter may not guess: sizes, orders, and which value means what. */
+export const conventionsSchema = z.object({
+  formatVersion: z.literal(1),
+  name: z.string().min(1),
+  imageSizePx: z.int().positive(),
+  vaeScaleFactor: z.int().positive(),
+  latentChannels: z.int().positive(),
+  /** Latents are multiplied by this after encoding and divided by it before decoding. */
+  latentScalingFactor: z.number().positive(),
+  /** Order of the UNet's input channels; Paint by Example has noise, image, mask. */
+  unetInputOrder: z.array(z.enum(['noise', 'image', 'mask'])).length(3),
+  /** What 1 means in the mask channel that the UNet sees. */
+  unetMaskMeaning: z.enum(['keep', 'edit']),
+  /** nearest: the pixel at the cell's centre; any: a cell is edited when one of its pixels is. */
+  maskDownscale: z.enum(['nearest', 'any']),
+  /** Value of hidden pixels in the masked image, in [-1, 1]. */
+  maskedFill: z.number(),
+  conditionSize: z.int().positive(),
+  /** The condition of the unconditional half of guidance. */
+  unconditional: z.literal('zeros'),
+  voxels: z.int().positive(),
+  subject: z.object({ label: z.string(), simulated: z.boolean() }),
+  defaults: z.object({ steps: z.int().min(1).max(1000), guidanceScale: z.number().min(0).max(30) }),
+  /** Side of the crop around the mask, as a multiple of the mask's longer side. */
+  cropContext: z.number().min(1),
+  /** sha256 of every other file of the bundle. */
+  files: z.record(z.string(), sha256),
+});
+export type Conventions = z.infer<typeof conventionsSchema>;
+
+export const manifestSchema = z.looseObject({
+  _class_name: z.string(),
+  _diffusers_version: z.string(),
+  mindpainter: conventionsSchema,
+});
+
+export const schedulerSchema = z.looseObject({
+  _class_name: z.enum(['DDIMScheduler', 'PNDMScheduler']),
+  num_train_timesteps: z.int().positive(),
+  beta_start: z.number().default(0.0001),
+  beta_end: z.number().default(0.02),
+  beta_schedule: z.enum(['linear', 'scaled_linear', 'squaredcos_cap_v2']),
+  prediction_type: z.enum(['epsilon', 'v_prediction']).default('epsilon'),
+  timestep_spacing: z.enum(['leading', 'trailing']).default('leading'),
+  steps_offset: z.int().default(0),
+  set_alpha_to_one: z.boolean().default(true),
+  skip_prk_steps: z.boolean().default(true),
+});
+export type SchedulerConfig = z.infer<typeof schedulerSchema>;
