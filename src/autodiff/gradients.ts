@@ -11,7 +11,8 @@ import { RULES } from './rules.js';
  * Throws a GraphError for a loss that is no scalar, an op without a rule, or a value that the loss does not depend on.
  */
 export function gradients(b: Builder, loss: Value, wrt: readonly Value[]): Value[] {
-  if (loss.shape.length !== 0) throw new GraphError(`gradients: the loss must be a scalar, it is [${loss.shape}]`);
+  if (loss.shape.length !== 0)
+    throw new GraphError(`gradients: the loss must be a scalar, it is [${loss.shape}]`);
   const forward = [...b.nodes()];
   const depends = new Set(wrt.map((value) => value.name));
   for (const node of forward) {

@@ -25,7 +25,9 @@ function int(node: GraphNode, name: string): number {
 export function unbroadcast(b: Builder, gradient: Value, like: Value): Value {
   if (sameShape(gradient.shape, like.shape)) return gradient;
   const lead = gradient.shape.length - like.shape.length;
-  const axes = gradient.shape.flatMap((dim, i) => (i < lead || (like.shape[i - lead] === 1 && dim !== 1) ? [i] : []));
+  const axes = gradient.shape.flatMap((dim, i) =>
+    i < lead || (like.shape[i - lead] === 1 && dim !== 1) ? [i] : [],
+  );
   const summed = axes.length > 0 ? op.reduceSum(b, gradient, axes, true) : gradient;
   return sameShape(summed.shape, like.shape) ? summed : op.reshape(b, summed, like.shape);
 }
@@ -49,18 +51,33 @@ function reductionAxes(b: Builder, node: GraphNode): number[] {
 }
 
 /** Convolution's weight gradient: shifted slices of the padded input, side by side, and one MatMul. */
-function convWeightGradient(b: Builder, x: Value, g: Value, weight: Value, stride: number, padding: number): Value {
+function convWeightGradient(
+  b: Builder,
+  x: Value,
+  g: Value,
+  weight: Value,
+  stride: number,
+  padding: number,
+): Value {
   const [n, , height, width] = knownShape(x.shape, 'Conv gradient') as [number, number, number, number];
   const [, out, rows, columns] = knownShape(g.shape, 'Conv gradient') as [number, number, number, number];
-  const [, inChannels, kh, kw] = knownShape(weight.shape, 'Conv gradient') as [number, number, number, number];
+  const [, inChannels, kh, kw] = knownShape(weight.shape, 'Conv gradient') as [
+    number,
+    number,
+    number,
+    number,
+  ];
   const positions = n * rows * columns;
   // Channels first, then all positions of the batch: [out, positions] x [positions, in*k] with one transpose each.
   const gFlat = op.reshape(b, op.transpose(b, g, [1, 0, 2, 3]), [out, positions]);
   const xFirst = op.transpose(b, x, [1, 0, 2, 3]);
-  const need = (k: number, count: number, size: number) => Math.max(0, (count - 1) * stride + k - size - padding);
+  const need = (k: number, count: number, size: number) =>
+    Math.max(0, (count - 1) * stride + k - size - padding);
   const [bottom, right] = [need(kh, rows, height), need(kw, columns, width)];
   const padded =
-    padding + bottom + right > 0 ? op.pad(b, xFirst, [0, 0, padding, padding], [0, 0, bottom, right]) : xFirst;
+    padding + bottom + right > 0
+      ? op.pad(b, xFirst, [0, 0, padding, padding], [0, 0, bottom, right])
+      : xFirst;
   const patches: Value[] = [];
   for (let i = 0; i < kh; i++) {
     for (let j = 0; j < kw; j++) {
@@ -120,10 +137,17 @@ export const RULES: Readonly<Record<string, Rule>> = {
   Reshape: (b, { inputs: [x] }, [g]) => [op.reshape(b, g!, x!.shape)],
   Concat: (b, node, [g]) => {
     const axis = int(node, 'axis');
-    return op.split(b, g!, axis, node.inputs.map((value) => knownShape(value!.shape, 'Concat')[axis]!));
+    return op.split(
+      b,
+      g!,
+      axis,
+      node.inputs.map((value) => knownShape(value!.shape, 'Concat')[axis]!),
+    );
   },
   Split: (b, node, gradients) => {
-    const whole = gradients.map((g, i) => g ?? op.expand(b, b.constant(0), knownShape(node.outputs[i]!.shape, 'Split')));
+    const whole = gradients.map(
+      (g, i) => g ?? op.expand(b, b.constant(0), knownShape(node.outputs[i]!.shape, 'Split')),
+    );
     return [op.concat(b, whole, int(node, 'axis'))];
   },
   Slice: (b, { inputs, outputs }, [g]) => {

@@ -38,7 +38,12 @@ export interface Builder {
   constantData(value: Value): Float32Array | BigInt64Array | undefined;
   /** Runs `body` with `prefix.` before the names that it makes. */
   scope<T>(prefix: string, body: () => T): T;
-  node(op: string, inputs: readonly (Value | undefined)[], attributes: Attributes, outputs: readonly OutputSpec[]): Value[];
+  node(
+    op: string,
+    inputs: readonly (Value | undefined)[],
+    attributes: Attributes,
+    outputs: readonly OutputSpec[],
+  ): Value[];
   /** Gives the result of a node its public name as an output of the graph. */
   output(name: string, value: Value): void;
   /** Nodes so far, in running order: what the reverse walk of autodiff reads. */
@@ -109,10 +114,12 @@ export function createBuilder(graphName: string): Builder {
     },
     node(op, nodeInputs, attributes, specs) {
       const name = `${[...prefixes, op].join('.')}_${nodes.length}`;
-      const made = specs.map((spec, i): Value => ({
-        name: claim(specs.length === 1 ? `${name}:out` : `${name}:out${i}`),
-        ...spec,
-      }));
+      const made = specs.map(
+        (spec, i): Value => ({
+          name: claim(specs.length === 1 ? `${name}:out` : `${name}:out${i}`),
+          ...spec,
+        }),
+      );
       nodes.push({ name, op, inputs: nodeInputs, outputs: made, attributes });
       return made;
     },

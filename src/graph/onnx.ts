@@ -19,7 +19,8 @@ export interface EncodeOptions {
 export function checkGraph(graph: Graph): void {
   const defined = new Set<string>();
   const define = (value: Value, where: string) => {
-    if (defined.has(value.name)) throw new GraphError(`${graph.name}: '${value.name}' is defined twice (${where})`);
+    if (defined.has(value.name))
+      throw new GraphError(`${graph.name}: '${value.name}' is defined twice (${where})`);
     defined.add(value.name);
   };
   for (const value of graph.inputs) define(value, 'input');
@@ -28,13 +29,16 @@ export function checkGraph(graph: Graph): void {
   for (const node of graph.nodes) {
     for (const input of node.inputs) {
       if (input && !defined.has(input.name)) {
-        throw new GraphError(`${graph.name}: node ${node.name} (${node.op}) uses '${input.name}' before it is defined`);
+        throw new GraphError(
+          `${graph.name}: node ${node.name} (${node.op}) uses '${input.name}' before it is defined`,
+        );
       }
     }
     for (const value of node.outputs) define(value, node.name);
   }
   for (const output of graph.outputs) {
-    if (!defined.has(output.name)) throw new GraphError(`${graph.name}: output '${output.name}' is never made`);
+    if (!defined.has(output.name))
+      throw new GraphError(`${graph.name}: output '${output.name}' is never made`);
   }
 }
 
@@ -80,13 +84,20 @@ export function encodeModel(graph: Graph, options: EncodeOptions = {}): Uint8Arr
   const initializer: object[] = [];
   const casts: object[] = [];
   for (const { value, data } of graph.constants) {
-    initializer.push({ name: value.name, dataType: TYPES[value.dtype], dims: [...value.shape], rawData: bytesOf(data) });
+    initializer.push({
+      name: value.name,
+      dataType: TYPES[value.dtype],
+      dims: [...value.shape],
+      rawData: bytesOf(data),
+    });
   }
   for (const { value, shape } of graph.parameters) {
     const data = weights[value.name];
     const size = shape.reduce((a, d) => a * d, 1);
     if (data?.length !== size) {
-      throw new GraphError(`${graph.name}: parameter ${value.name} [${shape}] was given ${data?.length ?? 'no'} values`);
+      throw new GraphError(
+        `${graph.name}: parameter ${value.name} [${shape}] was given ${data?.length ?? 'no'} values`,
+      );
     }
     const dims = [...shape];
     if (storage === 'float32') {
@@ -94,8 +105,13 @@ export function encodeModel(graph: Graph, options: EncodeOptions = {}): Uint8Arr
     } else {
       const stored = `${value.name}:f16`;
       initializer.push({ name: stored, dataType: TYPES.float16, dims, rawData: bytesOf(toFloat16(data)) });
-      casts.push({ name: `cast_${value.name}`, opType: 'Cast', input: [stored], output: [value.name],
-        attribute: [attributeProto('to', { int: TYPES.float32 })] });
+      casts.push({
+        name: `cast_${value.name}`,
+        opType: 'Cast',
+        input: [stored],
+        output: [value.name],
+        attribute: [attributeProto('to', { int: TYPES.float32 })],
+      });
     }
   }
   const nodes = graph.nodes.map((node) => ({

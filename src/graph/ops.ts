@@ -5,7 +5,13 @@ import { type Builder, GraphError } from './builder.js';
 import { broadcastShapes, known, positiveAxis } from './shapes.js';
 import type { Attributes, Dim, Shape, Value } from './types.js';
 
-function single(b: Builder, op: string, inputs: (Value | undefined)[], shape: Shape, attributes: Attributes = {}): Value {
+function single(
+  b: Builder,
+  op: string,
+  inputs: (Value | undefined)[],
+  shape: Shape,
+  attributes: Attributes = {},
+): Value {
   return b.node(op, inputs, attributes, [{ dtype: 'float32', shape }])[0]!;
 }
 
@@ -59,14 +65,23 @@ export function matmul(b: Builder, x: Value, y: Value): Value {
 }
 
 export function transpose(b: Builder, x: Value, perm: readonly number[]): Value {
-  if (perm.length !== x.shape.length) throw new GraphError(`Transpose: perm [${perm}] for shape [${x.shape}]`);
-  return single(b, 'Transpose', [x], perm.map((axis) => x.shape[axis]!), { perm: { ints: perm } });
+  if (perm.length !== x.shape.length)
+    throw new GraphError(`Transpose: perm [${perm}] for shape [${x.shape}]`);
+  return single(
+    b,
+    'Transpose',
+    [x],
+    perm.map((axis) => x.shape[axis]!),
+    { perm: { ints: perm } },
+  );
 }
 
 /** Swaps the last two axes. */
 export function transposeLast(b: Builder, x: Value): Value {
   const rank = x.shape.length;
-  const perm = Array.from({ length: rank }, (_, i) => (i === rank - 1 ? rank - 2 : i === rank - 2 ? rank - 1 : i));
+  const perm = Array.from({ length: rank }, (_, i) =>
+    i === rank - 1 ? rank - 2 : i === rank - 2 ? rank - 1 : i,
+  );
   return transpose(b, x, perm);
 }
 
@@ -88,28 +103,47 @@ export function concat(b: Builder, values: readonly Value[], axis: number): Valu
   if (!first) throw new GraphError('Concat: no values');
   const at = positiveAxis(axis, first.shape.length, 'Concat');
   for (const value of values) {
-    if (value.shape.length !== first.shape.length || value.shape.some((dim, i) => i !== at && dim !== first.shape[i])) {
+    if (
+      value.shape.length !== first.shape.length ||
+      value.shape.some((dim, i) => i !== at && dim !== first.shape[i])
+    ) {
       throw new GraphError(`Concat on axis ${at}: [${first.shape}] and [${value.shape}]`);
     }
   }
   const total = values.reduce((sum, value) => sum + known(value.shape[at], 'Concat'), 0);
-  return single(b, 'Concat', [...values], first.shape.map((dim, i) => (i === at ? total : dim)), { axis: { int: at } });
+  return single(
+    b,
+    'Concat',
+    [...values],
+    first.shape.map((dim, i) => (i === at ? total : dim)),
+    { axis: { int: at } },
+  );
 }
 
 /** Elements start <= i < end of one axis. */
 export function slice(b: Builder, x: Value, axis: number, start: number, end: number, step = 1): Value {
   const at = positiveAxis(axis, x.shape.length, 'Slice');
   const size = known(x.shape[at], 'Slice');
-  if (start < 0 || end > size || start >= end) throw new GraphError(`Slice: ${start}..${end} of an axis of ${size}`);
+  if (start < 0 || end > size || start >= end)
+    throw new GraphError(`Slice: ${start}..${end} of an axis of ${size}`);
   const length = Math.ceil((end - start) / step);
   const shape = x.shape.map((dim, i) => (i === at ? length : dim));
-  return single(b, 'Slice', [x, b.integers([start]), b.integers([end]), b.integers([at]), b.integers([step])], shape);
+  return single(
+    b,
+    'Slice',
+    [x, b.integers([start]), b.integers([end]), b.integers([at]), b.integers([step])],
+    shape,
+  );
 }
 
 export function split(b: Builder, x: Value, axis: number, sizes: readonly number[]): Value[] {
   const at = positiveAxis(axis, x.shape.length, 'Split');
-  if (sizes.reduce((a, s) => a + s, 0) !== x.shape[at]) throw new GraphError(`Split: [${sizes}] of [${x.shape}]`);
-  const specs = sizes.map((size) => ({ dtype: x.dtype, shape: x.shape.map((dim, i) => (i === at ? size : dim)) }));
+  if (sizes.reduce((a, s) => a + s, 0) !== x.shape[at])
+    throw new GraphError(`Split: [${sizes}] of [${x.shape}]`);
+  const specs = sizes.map((size) => ({
+    dtype: x.dtype,
+    shape: x.shape.map((dim, i) => (i === at ? size : dim)),
+  }));
   return b.node('Split', [x, b.integers(sizes)], { axis: { int: at } }, specs);
 }
 
@@ -128,7 +162,12 @@ export function expand(b: Builder, x: Value, shape: readonly number[]): Value {
   return single(b, 'Expand', [x, b.integers(shape)], shape);
 }
 
-function reducedShape(x: Value, axes: readonly number[], keepDims: boolean, op: string): { at: number[]; shape: Dim[] } {
+function reducedShape(
+  x: Value,
+  axes: readonly number[],
+  keepDims: boolean,
+  op: string,
+): { at: number[]; shape: Dim[] } {
   const at = axes.map((axis) => positiveAxis(axis, x.shape.length, op));
   const shape = x.shape.flatMap((dim, i): Dim[] => (at.includes(i) ? (keepDims ? [1] : []) : [dim]));
   return { at, shape };
@@ -146,7 +185,11 @@ export function reduceMean(b: Builder, x: Value, axes: readonly number[], keepDi
 
 /** Mean of all elements: a scalar. */
 export function meanAll(b: Builder, x: Value): Value {
-  return reduceMean(b, x, x.shape.map((_, i) => i));
+  return reduceMean(
+    b,
+    x,
+    x.shape.map((_, i) => i),
+  );
 }
 
 export function softmax(b: Builder, x: Value, axis = -1): Value {
@@ -154,7 +197,9 @@ export function softmax(b: Builder, x: Value, axis = -1): Value {
 }
 
 export function logSoftmax(b: Builder, x: Value, axis = -1): Value {
-  return single(b, 'LogSoftmax', [x], x.shape, { axis: { int: positiveAxis(axis, x.shape.length, 'LogSoftmax') } });
+  return single(b, 'LogSoftmax', [x], x.shape, {
+    axis: { int: positiveAxis(axis, x.shape.length, 'LogSoftmax') },
+  });
 }
 
 /** 2-d convolution. x [batch, in, y, x], weight [out, in, kh, kw], bias [out]. */
@@ -170,7 +215,8 @@ export function conv2d(
     throw new GraphError(`Conv: x [${x.shape}] with weight [${weight.shape}]`);
   }
   const [kh, kw] = [known(weight.shape[2], 'Conv'), known(weight.shape[3], 'Conv')];
-  const size = (dim: Dim | undefined, k: number) => Math.floor((known(dim, 'Conv') + 2 * padding - k) / stride) + 1;
+  const size = (dim: Dim | undefined, k: number) =>
+    Math.floor((known(dim, 'Conv') + 2 * padding - k) / stride) + 1;
   return single(
     b,
     'Conv',
@@ -192,7 +238,8 @@ export function convTranspose2d(
   options: { stride?: number; padding?: number; outputPadding?: readonly [number, number] } = {},
 ): Value {
   const { stride = 1, padding = 0, outputPadding = [0, 0] } = options;
-  if (x.shape[1] !== weight.shape[0]) throw new GraphError(`ConvTranspose: x [${x.shape}], weight [${weight.shape}]`);
+  if (x.shape[1] !== weight.shape[0])
+    throw new GraphError(`ConvTranspose: x [${x.shape}], weight [${weight.shape}]`);
   const [kh, kw] = [known(weight.shape[2], 'ConvTranspose'), known(weight.shape[3], 'ConvTranspose')];
   const size = (dim: Dim | undefined, k: number, extra: number) =>
     (known(dim, 'ConvTranspose') - 1) * stride - 2 * padding + k + extra;
@@ -200,7 +247,12 @@ export function convTranspose2d(
     b,
     'ConvTranspose',
     [x, weight],
-    [x.shape[0]!, weight.shape[1]!, size(x.shape[2], kh, outputPadding[0]), size(x.shape[3], kw, outputPadding[1])],
+    [
+      x.shape[0]!,
+      weight.shape[1]!,
+      size(x.shape[2], kh, outputPadding[0]),
+      size(x.shape[3], kw, outputPadding[1]),
+    ],
     {
       kernel_shape: { ints: [kh, kw] },
       strides: { ints: [stride, stride] },
@@ -213,7 +265,8 @@ export function convTranspose2d(
 /** [batch, c*s*s, y, x] -> [batch, c, y*s, x*s], ONNX mode CRD (PyTorch's pixel_shuffle). */
 export function depthToSpace(b: Builder, x: Value, blockSize: number): Value {
   const channels = known(x.shape[1], 'DepthToSpace') / (blockSize * blockSize);
-  if (!Number.isInteger(channels)) throw new GraphError(`DepthToSpace: ${x.shape[1]} channels, block ${blockSize}`);
+  if (!Number.isInteger(channels))
+    throw new GraphError(`DepthToSpace: ${x.shape[1]} channels, block ${blockSize}`);
   const [h, w] = [known(x.shape[2], 'DepthToSpace'), known(x.shape[3], 'DepthToSpace')];
   return single(b, 'DepthToSpace', [x], [x.shape[0]!, channels, h * blockSize, w * blockSize], {
     blocksize: { int: blockSize },
@@ -246,12 +299,11 @@ export function normaliseLast(b: Builder, x: Value, epsilon = 1e-5): Value {
   const size = known(x.shape.at(-1), 'LayerNormalization');
   const statistics = { dtype: 'float32' as const, shape: [...x.shape.slice(0, -1), 1] };
   const ones = b.constant(new Float32Array(size).fill(1));
-  return b.node(
-    'LayerNormalization',
-    [x, ones],
-    { axis: { int: -1 }, epsilon: { float: epsilon } },
-    [{ dtype: 'float32', shape: x.shape }, statistics, statistics],
-  )[0]!;
+  return b.node('LayerNormalization', [x, ones], { axis: { int: -1 }, epsilon: { float: epsilon } }, [
+    { dtype: 'float32', shape: x.shape },
+    statistics,
+    statistics,
+  ])[0]!;
 }
 
 /** x / ||x|| along the last axis. */

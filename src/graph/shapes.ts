@@ -21,7 +21,8 @@ export function elementCount(shape: Shape, what = 'elementCount'): number {
 /** An axis counted from the front. */
 export function positiveAxis(axis: number, rank: number, what: string): number {
   const result = axis < 0 ? axis + rank : axis;
-  if (result < 0 || result >= rank) throw new GraphError(`${what}: axis ${axis} is not in a tensor of rank ${rank}`);
+  if (result < 0 || result >= rank)
+    throw new GraphError(`${what}: axis ${axis} is not in a tensor of rank ${rank}`);
   return result;
 }
 

@@ -25,23 +25,35 @@ export interface ImageHeader {
 const FORMATS: readonly string[] = ['png', 'jpeg', 'webp'];
 
 /** Reads the header. Throws AppError UNSUPPORTED, TOO_LARGE or BAD_INPUT on `field`. */
-export async function inspectImage(bytes: Uint8Array, field: string, limits = IMAGE_LIMITS): Promise<ImageHeader> {
+export async function inspectImage(
+  bytes: Uint8Array,
+  field: string,
+  limits = IMAGE_LIMITS,
+): Promise<ImageHeader> {
   const metadata = await sharp(bytes, { limitInputPixels: false })
     .metadata()
     .catch((cause) => {
-      throw new AppError('UNSUPPORTED', 'this is not an image that can be read; send PNG, JPEG or WebP', { field, cause });
+      throw new AppError('UNSUPPORTED', 'this is not an image that can be read; send PNG, JPEG or WebP', {
+        field,
+        cause,
+      });
     });
   const { format, width, height, orientation = 1, pages = 1 } = metadata;
   if (!FORMATS.includes(format)) {
     throw new AppError('UNSUPPORTED', `${format} images are not taken; send PNG, JPEG or WebP`, { field });
   }
-  if (pages > 1) throw new AppError('UNSUPPORTED', 'animated images are not taken; send a single picture', { field });
+  if (pages > 1)
+    throw new AppError('UNSUPPORTED', 'animated images are not taken; send a single picture', { field });
   if (width * height > limits.maxPixels || Math.max(width, height) > limits.maxSidePx) {
     const limit = `${limits.maxPixels} pixels and ${limits.maxSidePx} a side`;
     throw new AppError('TOO_LARGE', `${width} x ${height} is over the limit of ${limit}`, { field });
   }
   if (Math.min(width, height) < limits.minSidePx) {
-    throw new AppError('BAD_INPUT', `${width} x ${height} is too small; each side needs ${limits.minSidePx} pixels`, { field });
+    throw new AppError(
+      'BAD_INPUT',
+      `${width} x ${height} is too small; each side needs ${limits.minSidePx} pixels`,
+      { field },
+    );
   }
   const turned = orientation >= 5;
   return { format: format as ImageFormat, width: turned ? height : width, height: turned ? width : height };
@@ -78,7 +90,10 @@ export function encodePng(image: RgbImage): Promise<Buffer> {
 
 /** A WebP no larger than `maxSidePx` a side. */
 export function encodeThumbnail(image: RgbImage, maxSidePx = 320): Promise<Buffer> {
-  return pipeline(image).resize({ width: maxSidePx, height: maxSidePx, fit: 'inside', withoutEnlargement: true }).webp({ quality: 85 }).toBuffer();
+  return pipeline(image)
+    .resize({ width: maxSidePx, height: maxSidePx, fit: 'inside', withoutEnlargement: true })
+    .webp({ quality: 85 })
+    .toBuffer();
 }
 
 /** Resamples to a size (Lanczos when shrinking, cubic when growing). */

@@ -1,6 +1,6 @@
 // Training masks by the paper's three modes. How each is drawn is our declared default, after Paint by Example.
 
-import { type MaskRect, fillMaskPolygon } from './mask-shapes.js';
+import { fillMaskPolygon, type MaskRect } from './mask-shapes.js';
 import type { MaskImage, RandomSource } from './types.js';
 
 export type MaskMode = 'inpaint' | 'outpaint' | 'random';
@@ -15,13 +15,22 @@ export interface MaskSamplerOptions {
   readonly fullShare?: number;
 }
 
-export const MASK_PROBABILITIES: Readonly<Record<MaskMode, number>> = { inpaint: 0.5, outpaint: 0.3, random: 0.2 };
+export const MASK_PROBABILITIES: Readonly<Record<MaskMode, number>> = {
+  inpaint: 0.5,
+  outpaint: 0.3,
+  random: 0.2,
+};
 
 type P = readonly [number, number];
 
 /** Four quadratic Bezier curves that bulge from an inner box to an outer one, 18 samples a curve, jittered. */
 function bulgingShape(rng: RandomSource, inner: MaskRect, outer: MaskRect): P[] {
-  const corners: P[] = [[inner.x0, inner.y0], [inner.x1, inner.y0], [inner.x1, inner.y1], [inner.x0, inner.y1]];
+  const corners: P[] = [
+    [inner.x0, inner.y0],
+    [inner.x1, inner.y0],
+    [inner.x1, inner.y1],
+    [inner.x0, inner.y1],
+  ];
   const between = (a: number, b: number) => a + (b - a) * rng.uniform();
   const controls: P[] = [
     [between(inner.x0, inner.x1), outer.y0],
@@ -61,16 +70,28 @@ function randomBox(rng: RandomSource, sizePx: number, low: number, high: number)
   return { x0, y0, x1: x0 + width, y1: y0 + height };
 }
 
-const rectangle = (r: MaskRect): P[] => [[r.x0, r.y0], [r.x1, r.y0], [r.x1, r.y1], [r.x0, r.y1]];
+const rectangle = (r: MaskRect): P[] => [
+  [r.x0, r.y0],
+  [r.x1, r.y0],
+  [r.x1, r.y1],
+  [r.x0, r.y1],
+];
 
 /** Draws one training mask; the mode comes with it. */
-export function sampleTrainingMask(rng: RandomSource, options: MaskSamplerOptions): { mask: MaskImage; mode: MaskMode } {
+export function sampleTrainingMask(
+  rng: RandomSource,
+  options: MaskSamplerOptions,
+): { mask: MaskImage; mode: MaskMode } {
   const { sizePx, probabilities = MASK_PROBABILITIES, fullShare = 0.35 } = options;
   const data = new Uint8Array(sizePx * sizePx);
   const mask = { width: sizePx, height: sizePx, data };
   const draw = rng.uniform();
   const mode: MaskMode =
-    draw < probabilities.inpaint ? 'inpaint' : draw < probabilities.inpaint + probabilities.outpaint ? 'outpaint' : 'random';
+    draw < probabilities.inpaint
+      ? 'inpaint'
+      : draw < probabilities.inpaint + probabilities.outpaint
+        ? 'outpaint'
+        : 'random';
   if (mode === 'inpaint') {
     const inner = options.objectBox ?? randomBox(rng, sizePx, 0.35, 0.8);
     const outer = extendBox(rng, inner, sizePx, 0.4);

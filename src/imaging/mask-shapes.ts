@@ -12,7 +12,11 @@ export interface MaskRect {
 }
 
 /** Sets every pixel whose centre lies inside the polygon (even-odd rule). */
-export function fillMaskPolygon(mask: MaskImage, points: readonly (readonly [number, number])[], value: number): void {
+export function fillMaskPolygon(
+  mask: MaskImage,
+  points: readonly (readonly [number, number])[],
+  value: number,
+): void {
   for (let y = 0; y < mask.height; y++) {
     const centre = y + 0.5;
     const crossings: number[] = [];
@@ -31,7 +35,13 @@ export function fillMaskPolygon(mask: MaskImage, points: readonly (readonly [num
 }
 
 export type MaskPreset =
-  | { readonly shape: 'rectangle' | 'ellipse'; readonly left: number; readonly top: number; readonly width: number; readonly height: number }
+  | {
+      readonly shape: 'rectangle' | 'ellipse';
+      readonly left: number;
+      readonly top: number;
+      readonly width: number;
+      readonly height: number;
+    }
   | { readonly shape: 'border'; readonly border: number }
   | { readonly shape: 'full' };
 
@@ -44,22 +54,41 @@ export function presetMask(preset: MaskPreset, width: number, height: number): M
   }
   if (preset.shape === 'border') {
     if (!(preset.border > 0 && preset.border < 0.5)) {
-      throw new AppError('BAD_INPUT', `border must be over 0 and under 0.5, it is ${preset.border}`, { field: 'border' });
+      throw new AppError('BAD_INPUT', `border must be over 0 and under 0.5, it is ${preset.border}`, {
+        field: 'border',
+      });
     }
     mask.data.fill(255);
     const [dx, dy] = [preset.border * width, preset.border * height];
-    fillMaskPolygon(mask, [[dx, dy], [width - dx, dy], [width - dx, height - dy], [dx, height - dy]], 0);
+    fillMaskPolygon(
+      mask,
+      [
+        [dx, dy],
+        [width - dx, dy],
+        [width - dx, height - dy],
+        [dx, height - dy],
+      ],
+      0,
+    );
   } else {
     const { left, top } = preset;
-    const inside = left >= 0 && top >= 0 && left + preset.width <= 1.000001 && top + preset.height <= 1.000001;
+    const inside =
+      left >= 0 && top >= 0 && left + preset.width <= 1.000001 && top + preset.height <= 1.000001;
     if (!inside || !(preset.width > 0) || !(preset.height > 0)) {
-      throw new AppError('BAD_INPUT', 'the shape must lie inside the picture: fractions from 0 to 1', { field: 'preset' });
+      throw new AppError('BAD_INPUT', 'the shape must lie inside the picture: fractions from 0 to 1', {
+        field: 'preset',
+      });
     }
     const [x0, y0] = [left * width, top * height];
     const [w, h] = [preset.width * width, preset.height * height];
     const points: [number, number][] =
       preset.shape === 'rectangle'
-        ? [[x0, y0], [x0 + w, y0], [x0 + w, y0 + h], [x0, y0 + h]]
+        ? [
+            [x0, y0],
+            [x0 + w, y0],
+            [x0 + w, y0 + h],
+            [x0, y0 + h],
+          ]
         : Array.from({ length: 180 }, (_, i) => {
             const angle = (i * Math.PI) / 90;
             return [x0 + (w / 2) * (1 + Math.cos(angle)), y0 + (h / 2) * (1 + Math.sin(angle))];

@@ -2,13 +2,19 @@
 
 import type { MaskImage, RgbImage } from './types.js';
 
-/** Writes an image as [3, y, x] in [-1, 1] at an offset; `hidden` pixels (mask 255) become 0, mid grey. */
-export function writePlanar(target: Float32Array, offset: number, image: RgbImage, hidden?: MaskImage): void {
+/** Writes an image as [3, y, x] in [-1, 1] at an offset; `hidden` pixels (mask 255) become `fill` (0: mid grey). */
+export function writePlanar(
+  target: Float32Array,
+  offset: number,
+  image: RgbImage,
+  hidden?: MaskImage,
+  fill = 0,
+): void {
   const count = image.width * image.height;
   for (let i = 0; i < count; i++) {
     const keep = !hidden || hidden.data[i] === 0;
     for (let k = 0; k < 3; k++) {
-      target[offset + k * count + i] = keep ? image.data[i * 3 + k]! / 127.5 - 1 : 0;
+      target[offset + k * count + i] = keep ? image.data[i * 3 + k]! / 127.5 - 1 : fill;
     }
   }
 }

@@ -9,7 +9,13 @@ import { autoencoderBatch, encoderBatch } from './toy/batches.js';
 import { simulateBrainData, toySubject } from './toy/brain-data.js';
 import { modelCard } from './toy/model-card.js';
 import {
-  brainAdapterNetwork, imageEncoderNetwork, pseudoBrainNetwork, unetNetwork, vaeDecoderNetwork, vaeEncoderNetwork, type Weights,
+  brainAdapterNetwork,
+  imageEncoderNetwork,
+  pseudoBrainNetwork,
+  unetNetwork,
+  vaeDecoderNetwork,
+  vaeEncoderNetwork,
+  type Weights,
 } from './toy/networks.js';
 import { readPhotographs } from './toy/photographs.js';
 import { PLAN, TOY } from './toy/settings.js';
@@ -38,7 +44,13 @@ const photographs = await readPhotographs(values.photographs, 2500, createRng(TO
 say(`${photographs.length} photographs for backgrounds`);
 const common = { folder, say };
 
-const encoderSize = { ...TOY.imageEncoder, batch: PLAN.imageEncoder.batch, imageSizePx: TOY.regionSizePx, kinds: TOY.kinds, colours: TOY.colours };
+const encoderSize = {
+  ...TOY.imageEncoder,
+  batch: PLAN.imageEncoder.batch,
+  imageSizePx: TOY.regionSizePx,
+  kinds: TOY.kinds,
+  colours: TOY.colours,
+};
 const imageEncoder = await trainStage(
   'imageEncoder',
   (b) => imageEncoderObjective(b, encoderSize),
@@ -49,7 +61,13 @@ if (values.until === 'imageEncoder') process.exit(0);
 
 const subject = toySubject();
 const encoderModel = imageEncoderNetwork(imageEncoder.weights);
-const brain = await simulateBrainData(subject, encoderModel, Number(values.stimuli), TOY.seeds.train, photographs);
+const brain = await simulateBrainData(
+  subject,
+  encoderModel,
+  Number(values.stimuli),
+  TOY.seeds.train,
+  photographs,
+);
 const heldOut = await simulateBrainData(subject, encoderModel, 300, TOY.seeds.test, photographs);
 say(`simulated ${brain.specs.length} stimuli x ${brain.repetitions} trials, ${TOY.voxels} voxels`);
 const stages = await trainBrainStages(brain, common);
@@ -57,10 +75,17 @@ const retrieval = {
   single: await measureRetrieval(heldOut, stages.adapter.weights, 1, 300),
   mean: await measureRetrieval(heldOut, stages.adapter.weights, 3, 300),
 };
-say(`retrieval among 300 held-out stimuli: ${retrieval.single.toFixed(3)} single trials, ${retrieval.mean.toFixed(3)} mean of 3`);
+say(
+  `retrieval among 300 held-out stimuli: ${retrieval.single.toFixed(3)} single trials, ${retrieval.mean.toFixed(3)} mean of 3`,
+);
 if (values.until === 'brainAdapter') process.exit(0);
 
-const autoencoderSize = { ...TOY.autoencoder, batch: PLAN.autoencoder.batch, imageSizePx: TOY.imageSizePx, kl: TOY.kl };
+const autoencoderSize = {
+  ...TOY.autoencoder,
+  batch: PLAN.autoencoder.batch,
+  imageSizePx: TOY.imageSizePx,
+  kl: TOY.kl,
+};
 const autoencoder = await trainStage(
   'autoencoder',
   (b) => autoencoderObjective(b, autoencoderSize),
@@ -76,18 +101,31 @@ const fixed = {
   pseudo_brain_generator: pseudoBrainNetwork(stages.generator.weights),
 };
 const pool = await buildPool(
-  { vaeEncoder: fixed.vae_encoder, imageEncoder: encoderModel, pseudoBrain: fixed.pseudo_brain_generator, brainAdapter: fixed.brain_adapter },
-  stages.residualStd, Number(values.pool), photographs, say,
+  {
+    vaeEncoder: fixed.vae_encoder,
+    imageEncoder: encoderModel,
+    pseudoBrain: fixed.pseudo_brain_generator,
+    brainAdapter: fixed.brain_adapter,
+  },
+  stages.residualStd,
+  Number(values.pool),
+  photographs,
+  say,
 );
 const configs = {
-  vae_encoder: TOY.autoencoder, vae_decoder: TOY.autoencoder, image_encoder: TOY.imageEncoder,
+  vae_encoder: TOY.autoencoder,
+  vae_decoder: TOY.autoencoder,
+  image_encoder: TOY.imageEncoder,
   brain_adapter: { ...TOY.brainAdapter, voxels: TOY.voxels, tau: TOY.tau },
   pseudo_brain_generator: TOY.pseudoBrainGenerator,
 };
 
 async function write(weights: Weights, step: number, results: Record<string, StageResult>): Promise<void> {
   const components = Object.fromEntries(
-    Object.entries(fixed).map(([name, model]) => [name, { model, config: configs[name as keyof typeof configs] }]),
+    Object.entries(fixed).map(([name, model]) => [
+      name,
+      { model, config: configs[name as keyof typeof configs] },
+    ]),
   );
   const machine = `${cpus()[0]?.model ?? 'unknown CPU'}, ${availableParallelism()} cores, onnxruntime on the CPU`;
   await writeBundle(values.out, {
@@ -111,11 +149,28 @@ async function write(weights: Weights, step: number, results: Record<string, Sta
     },
     scheduler: TOY_SCHEDULER,
     components: { ...components, unet: { model: unetNetwork(weights), config: TOY.unet } },
-    extras: { 'README.md': modelCard({ results, retrieval, step, photographs: photographs.length, attribution: values.attribution, machine }) },
+    extras: {
+      'README.md': modelCard({
+        results,
+        retrieval,
+        step,
+        photographs: photographs.length,
+        attribution: values.attribution,
+        machine,
+      }),
+    },
   });
   say(`wrote ${values.out} at diffusion step ${step}`);
 }
 
-const before = { imageEncoder, autoencoder, pseudoBrainGenerator: stages.generator, brainAdapter: stages.adapter };
-const diffusion = await trainDiffusion(pool, { ...common, onSnapshot: (weights, step) => write(weights, step, before) });
+const before = {
+  imageEncoder,
+  autoencoder,
+  pseudoBrainGenerator: stages.generator,
+  brainAdapter: stages.adapter,
+};
+const diffusion = await trainDiffusion(pool, {
+  ...common,
+  onSnapshot: (weights, step) => write(weights, step, before),
+});
 await write(diffusion.weights, PLAN.diffusion.steps, { ...before, diffusion });

@@ -6,7 +6,13 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { AppError } from '../errors.js';
 import {
-  COMPONENTS, type Component, type Conventions, manifestSchema, REQUIRED_COMPONENTS, type SchedulerConfig, schedulerSchema,
+  COMPONENTS,
+  type Component,
+  type Conventions,
+  manifestSchema,
+  REQUIRED_COMPONENTS,
+  type SchedulerConfig,
+  schedulerSchema,
 } from './manifest.js';
 
 export interface Bundle {
@@ -44,7 +50,9 @@ export async function loadBundle(folder: string): Promise<Bundle> {
       throw new AppError('NOT_FOUND', `the bundle lacks ${name}`, { field: 'bundle', cause });
     });
     if (sha256(bytes) !== expected) {
-      throw new AppError('CORRUPT', `${name} is not the file that the manifest names; its hash differs`, { field: 'bundle' });
+      throw new AppError('CORRUPT', `${name} is not the file that the manifest names; its hash differs`, {
+        field: 'bundle',
+      });
     }
   }
   const scheduler = schedulerSchema.parse(await readJson(join(folder, 'scheduler', 'scheduler_config.json')));
@@ -64,7 +72,9 @@ export async function loadBundle(folder: string): Promise<Bundle> {
 export interface BundleParts {
   readonly conventions: Omit<Conventions, 'files'>;
   readonly scheduler: SchedulerConfig;
-  readonly components: Readonly<Partial<Record<Component, { readonly model: Uint8Array; readonly config: object }>>>;
+  readonly components: Readonly<
+    Partial<Record<Component, { readonly model: Uint8Array; readonly config: object }>>
+  >;
   /** Further files, such as README.md. */
   readonly extras?: Readonly<Record<string, string>>;
 }
@@ -93,7 +103,9 @@ export async function writeBundle(folder: string, parts: BundleParts): Promise<v
   const index = {
     _class_name: 'MindPainterPipeline',
     _diffusers_version: '0.33.1',
-    ...Object.fromEntries(Object.keys(parts.components).map((component) => [component, ['mindpainter', 'OnnxModel']])),
+    ...Object.fromEntries(
+      Object.keys(parts.components).map((component) => [component, ['mindpainter', 'OnnxModel']]),
+    ),
     scheduler: ['diffusers', parts.scheduler._class_name],
     mindpainter: { ...parts.conventions, files },
   };

@@ -4,11 +4,20 @@ import { z } from 'zod';
 
 /** Components a bundle may have; those of the first line are needed to paint. */
 export const COMPONENTS = [
-  'unet', 'vae_encoder', 'vae_decoder', 'brain_adapter',
-  'image_encoder', 'pseudo_brain_generator',
+  'unet',
+  'vae_encoder',
+  'vae_decoder',
+  'brain_adapter',
+  'image_encoder',
+  'pseudo_brain_generator',
 ] as const;
 export type Component = (typeof COMPONENTS)[number];
-export const REQUIRED_COMPONENTS: readonly Component[] = ['unet', 'vae_encoder', 'vae_decoder', 'brain_adapter'];
+export const REQUIRED_COMPONENTS: readonly Component[] = [
+  'unet',
+  'vae_encoder',
+  'vae_decoder',
+  'brain_adapter',
+];
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 

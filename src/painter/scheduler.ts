@@ -99,10 +99,13 @@ function createPndm(config: SchedulerConfig, steps: number): Sampler {
         history = [prediction, ...history].slice(0, 4);
         if (index === 0) first = sample;
         noise =
-          history.length === 1 ? prediction
-          : history.length === 2 ? combine([3 / 2, -1 / 2])
-          : history.length === 3 ? combine([23 / 12, -16 / 12, 5 / 12])
-          : combine([55 / 24, -59 / 24, 37 / 24, -9 / 24]);
+          history.length === 1
+            ? prediction
+            : history.length === 2
+              ? combine([3 / 2, -1 / 2])
+              : history.length === 3
+                ? combine([23 / 12, -16 / 12, 5 / 12])
+                : combine([55 / 24, -59 / 24, 37 / 24, -9 / 24]);
       }
       const a = cumulative[timestep]!;
       const previous = previousTimestep < 0 ? final : cumulative[previousTimestep]!;
@@ -117,7 +120,10 @@ function createPndm(config: SchedulerConfig, steps: number): Sampler {
 }
 
 /** The two coefficients of PNDM's transfer part (Liu et al. 2022, equation 9). */
-export function pndmCoefficients(a: number, previous: number): { sampleCoefficient: number; noiseCoefficient: number } {
+export function pndmCoefficients(
+  a: number,
+  previous: number,
+): { sampleCoefficient: number; noiseCoefficient: number } {
   return {
     sampleCoefficient: Math.sqrt(previous / a),
     noiseCoefficient: -(previous - a) / (a * Math.sqrt(1 - previous) + Math.sqrt(a * (1 - a) * previous)),

@@ -40,7 +40,10 @@ export function floats(data: Float32Array, shape: readonly number[]): Tensor {
 
 /** Names of the execution providers that this build carries. */
 export function listProviders(): string[] {
-  return ort.listSupportedBackends().filter((backend) => backend.bundled).map((backend) => backend.name);
+  return ort
+    .listSupportedBackends()
+    .filter((backend) => backend.bundled)
+    .map((backend) => backend.name);
 }
 
 function describe(metadata: readonly ort.InferenceSession.ValueMetadata[]): TensorInfo[] {
@@ -52,7 +55,10 @@ function describe(metadata: readonly ort.InferenceSession.ValueMetadata[]): Tens
 }
 
 /** Opens a model from its bytes or its path. */
-export async function openSession(model: Uint8Array | string, options: SessionOptions = {}): Promise<Session> {
+export async function openSession(
+  model: Uint8Array | string,
+  options: SessionOptions = {},
+): Promise<Session> {
   const settings: ort.InferenceSession.SessionOptions = {
     executionProviders: [options.provider ?? 'cpu'],
     graphOptimizationLevel: 'all',
@@ -75,7 +81,11 @@ export async function openSession(model: Uint8Array | string, options: SessionOp
       const result: Record<string, Tensor> = {};
       for (const [name, value] of Object.entries(made)) {
         const tensor = value as ort.Tensor;
-        result[name] = { dtype: tensor.type as Tensor['dtype'], shape: tensor.dims, data: tensor.data as TensorData };
+        result[name] = {
+          dtype: tensor.type as Tensor['dtype'],
+          shape: tensor.dims,
+          data: tensor.data as TensorData,
+        };
       }
       return result;
     },

@@ -4,8 +4,22 @@ import type { RandomSource, RgbImage } from '../imaging/types.js';
 import type { Canvas, Rgb } from './raster.js';
 
 export type Background =
-  | { readonly style: 'gradient' | 'horizon' | 'stripes' | 'checks' | 'clouds'; readonly colours: readonly [Rgb, Rgb]; readonly angleRad: number; readonly frequency: number; readonly phase: number }
-  | { readonly style: 'photograph'; readonly index: number; readonly left: number; readonly top: number; readonly side: number; readonly flipped: boolean; readonly gain: number };
+  | {
+      readonly style: 'gradient' | 'horizon' | 'stripes' | 'checks' | 'clouds';
+      readonly colours: readonly [Rgb, Rgb];
+      readonly angleRad: number;
+      readonly frequency: number;
+      readonly phase: number;
+    }
+  | {
+      readonly style: 'photograph';
+      readonly index: number;
+      readonly left: number;
+      readonly top: number;
+      readonly side: number;
+      readonly flipped: boolean;
+      readonly gain: number;
+    };
 
 const DRAWN = ['gradient', 'horizon', 'stripes', 'checks', 'clouds'] as const;
 
@@ -61,11 +75,19 @@ function share(background: Exclude<Background, { style: 'photograph' }>, u: numb
     case 'checks':
       return Math.sin(along * frequency * 6 + phase) * Math.sin(across * frequency * 6) > 0 ? 0.7 : 0.3;
     case 'clouds':
-      return 0.5 + 0.25 * Math.sin(6 * u + phase + 2 * Math.sin(frequency * v)) + 0.25 * Math.sin(7 * v - phase + 2 * Math.cos(frequency * u));
+      return (
+        0.5 +
+        0.25 * Math.sin(6 * u + phase + 2 * Math.sin(frequency * v)) +
+        0.25 * Math.sin(7 * v - phase + 2 * Math.cos(frequency * u))
+      );
   }
 }
 
-function drawPhotograph(canvas: Canvas, background: Extract<Background, { style: 'photograph' }>, photo: RgbImage): void {
+function drawPhotograph(
+  canvas: Canvas,
+  background: Extract<Background, { style: 'photograph' }>,
+  photo: RgbImage,
+): void {
   const short = Math.min(photo.width, photo.height);
   const side = background.side * short;
   const left = background.left * (short - side) + (photo.width - short) / 2;
@@ -76,7 +98,10 @@ function drawPhotograph(canvas: Canvas, background: Extract<Background, { style:
     const fy = sy - y0;
     for (let x = 0; x < canvas.width; x++) {
       const u = (x + 0.5) / canvas.width;
-      const sx = Math.max(0, Math.min(photo.width - 1.001, left + (background.flipped ? 1 - u : u) * side - 0.5));
+      const sx = Math.max(
+        0,
+        Math.min(photo.width - 1.001, left + (background.flipped ? 1 - u : u) * side - 0.5),
+      );
       const x0 = Math.floor(sx);
       const fx = sx - x0;
       const a = (y0 * photo.width + x0) * 3;
@@ -84,14 +109,21 @@ function drawPhotograph(canvas: Canvas, background: Extract<Background, { style:
       for (let k = 0; k < 3; k++) {
         const upper = photo.data[a + k]! * (1 - fx) + photo.data[a + 3 + k]! * fx;
         const lower = photo.data[b + k]! * (1 - fx) + photo.data[b + 3 + k]! * fx;
-        canvas.data[(y * canvas.width + x) * 3 + k] = Math.min(255, (upper * (1 - fy) + lower * fy) * background.gain);
+        canvas.data[(y * canvas.width + x) * 3 + k] = Math.min(
+          255,
+          (upper * (1 - fy) + lower * fy) * background.gain,
+        );
       }
     }
   }
 }
 
 /** Fills the whole canvas. */
-export function drawBackground(canvas: Canvas, background: Background, photographs: readonly RgbImage[]): void {
+export function drawBackground(
+  canvas: Canvas,
+  background: Background,
+  photographs: readonly RgbImage[],
+): void {
   if (background.style === 'photograph') {
     const photo = photographs[background.index];
     if (!photo) throw new Error(`background wants photograph ${background.index} of ${photographs.length}`);

@@ -3,7 +3,7 @@
 import type { RandomSource, RgbImage } from '../imaging/types.js';
 import { type Background, drawBackground, sampleBackground } from './background.js';
 import { KIND_SHAPES, KINDS, type Kind, type Role } from './kinds.js';
-import { createCanvas, fillPolygon, type Canvas, type Point, type Rgb, toRgbImage } from './raster.js';
+import { type Canvas, createCanvas, fillPolygon, type Point, type Rgb, toRgbImage } from './raster.js';
 
 /** Well separated colours, so that colour is a second meaning beside kind. */
 export const COLOURS = {
@@ -74,10 +74,16 @@ export function drawObject(canvas: Canvas, object: SceneObject, frameX: number, 
 /** The box around one object, in pixels of a frame of this size, clipped to it. */
 export function objectBox(spec: SceneSpec, index: number, sizePx: number): Box {
   const object = spec.objects[index]!;
-  const half = (object.size / 2) * (Math.abs(Math.cos(object.rotationRad)) + Math.abs(Math.sin(object.rotationRad)));
+  const half =
+    (object.size / 2) * (Math.abs(Math.cos(object.rotationRad)) + Math.abs(Math.sin(object.rotationRad)));
   const low = (c: number) => Math.max(0, Math.floor((c - half) * sizePx));
   const high = (c: number) => Math.min(sizePx, Math.ceil((c + half) * sizePx));
-  return { x0: low(object.centreX), y0: low(object.centreY), x1: high(object.centreX), y1: high(object.centreY) };
+  return {
+    x0: low(object.centreX),
+    y0: low(object.centreY),
+    x1: high(object.centreX),
+    y1: high(object.centreY),
+  };
 }
 
 export function sampleObject(rng: RandomSource, size: number, centreX: number, centreY: number): SceneObject {

@@ -50,7 +50,8 @@ export function sceneFeatures(spec: SceneSpec): Float32Array {
   }
   features[at++] = (object.size - 0.65) * 3;
   const { background } = spec;
-  const behind = background.style === 'photograph' ? [background.gain * 120, 120, 120] : background.colours[0];
+  const behind =
+    background.style === 'photograph' ? [background.gain * 120, 120, 120] : background.colours[0];
   for (let k = 0; k < 3; k++) features[at++] = (behind[k]! - 130) / 100;
   // Tints of the object move the colour features a little: the encoding is not only of names.
   const [red] = COLOURS[object.colour];

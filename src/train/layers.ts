@@ -96,7 +96,13 @@ export interface ResidualOptions {
 }
 
 /** Residual convolution block: norm, SiLU, conv, twice; x [batch, in, y, x] -> [batch, size, y, x]. */
-export function residualConv(b: Builder, name: string, x: Value, size: number, options: ResidualOptions): Value {
+export function residualConv(
+  b: Builder,
+  name: string,
+  x: Value,
+  size: number,
+  options: ResidualOptions,
+): Value {
   const { groups, embedding } = options;
   return b.scope(name, () => {
     const first = conv(b, 'conv1', op.silu(b, groupNorm(b, 'norm1', x, groups)), size);

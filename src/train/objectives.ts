@@ -36,7 +36,10 @@ export function autoencoderObjective(
     return op.meanAll(b, op.abs(b, op.sub(b, ahead, op.slice(b, difference, axis, 0, imageSizePx - 1))));
   });
   const variance = op.exp(b, logVariance);
-  const divergence = op.meanAll(b, op.sub(b, op.add(b, op.square(b, mean), variance), op.add(b, logVariance, 1)));
+  const divergence = op.meanAll(
+    b,
+    op.sub(b, op.add(b, op.square(b, mean), variance), op.add(b, logVariance, 1)),
+  );
   const sharp = op.add(b, slopes[0]!, slopes[1]!);
   const loss = op.add(b, op.add(b, error, sharp), op.mul(b, divergence, size.kl * 0.5));
   return { loss, metrics: { meanAbsoluteError: error, divergence } };
@@ -59,7 +62,11 @@ export function imageEncoderObjective(
   const present = b.input('present', 'float32', [batch, 1]);
   const embedding = b.scope('encoder', () => embedImage(b, image, size));
   const kindLoss = crossEntropy(b, linear(b, 'kind_head', embedding, kinds), kind);
-  const colourLoss = crossEntropy(b, linear(b, 'colour_head', embedding, colours), op.mul(b, colour, present));
+  const colourLoss = crossEntropy(
+    b,
+    linear(b, 'colour_head', embedding, colours),
+    op.mul(b, colour, present),
+  );
   const placeError = op.sub(b, linear(b, 'place_head', embedding, 3), place);
   const placeLoss = op.meanAll(b, op.square(b, op.mul(b, placeError, present)));
   const loss = op.add(b, op.add(b, kindLoss, op.mul(b, colourLoss, 0.5)), op.mul(b, placeLoss, 2));
@@ -67,7 +74,10 @@ export function imageEncoderObjective(
 }
 
 /** PBG: mean squared error of G(Z) against the voxels. Inputs embedding [batch, 1024], signal [batch, voxels]. */
-export function pseudoBrainObjective(b: Builder, size: ResidualMlpSize & { batch: number; embeddingSize: number }): Objective {
+export function pseudoBrainObjective(
+  b: Builder,
+  size: ResidualMlpSize & { batch: number; embeddingSize: number },
+): Objective {
   const embedding = b.input('embedding', 'float32', [size.batch, size.embeddingSize]);
   const signal = b.input('signal', 'float32', [size.batch, size.outputs]);
   return { loss: meanSquaredError(b, generatePseudoBrain(b, embedding, size), signal) };

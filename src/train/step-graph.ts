@@ -16,7 +16,13 @@ export interface OptimiserSettings {
   readonly clipNorm?: number;
 }
 
-export const ADAMW: OptimiserSettings = { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0.01, clipNorm: 1 };
+export const ADAMW: OptimiserSettings = {
+  beta1: 0.9,
+  beta2: 0.99,
+  epsilon: 1e-8,
+  weightDecay: 0.01,
+  clipNorm: 1,
+};
 
 /** A scalar loss with any further scalars to report. */
 export interface Objective {
@@ -55,14 +61,26 @@ function layOut(parameters: readonly Parameter[]): Layout {
 
 /** Nodes that give every parameter its value out of the flat vector. */
 function unpackNodes(b: Builder, flat: Value, layout: Layout): GraphNode[] {
-  const pieces = layout.parameters.map((p): Value => ({ name: `${p.value.name}:flat`, dtype: 'float32', shape: [sizeOf(p)] }));
+  const pieces = layout.parameters.map(
+    (p): Value => ({ name: `${p.value.name}:flat`, dtype: 'float32', shape: [sizeOf(p)] }),
+  );
   const sizes = b.integers(layout.parameters.map(sizeOf));
   const split: GraphNode = {
-    name: 'unpack', op: 'Split', inputs: [flat, sizes], outputs: pieces, attributes: { axis: { int: 0 } },
+    name: 'unpack',
+    op: 'Split',
+    inputs: [flat, sizes],
+    outputs: pieces,
+    attributes: { axis: { int: 0 } },
   };
-  const shaped = layout.parameters.map((p, i): GraphNode => ({
-    name: `unpack_${p.value.name}`, op: 'Reshape', inputs: [pieces[i], b.integers(p.shape)], outputs: [p.value], attributes: {},
-  }));
+  const shaped = layout.parameters.map(
+    (p, i): GraphNode => ({
+      name: `unpack_${p.value.name}`,
+      op: 'Reshape',
+      inputs: [pieces[i], b.integers(p.shape)],
+      outputs: [p.value],
+      attributes: {},
+    }),
+  );
   return [split, ...shaped];
 }
 
@@ -70,13 +88,23 @@ function update(b: Builder, layout: Layout, gradient: Value, settings: Optimiser
   const { beta1, beta2, epsilon, weightDecay, clipNorm } = settings;
   const vector = (name: string) => b.input(name, 'float32', [layout.size]);
   const scalar = (name: string) => b.input(name, 'float32', []);
-  const [parameters, first, second, average] = ['params', 'moment1', 'moment2', 'ema'].map(vector) as [Value, Value, Value, Value];
-  const [rate, correction1, correction2, emaDecay] =
-    ['learning_rate', 'bias_correction1', 'bias_correction2', 'ema_decay'].map(scalar) as [Value, Value, Value, Value];
+  const [parameters, first, second, average] = ['params', 'moment1', 'moment2', 'ema'].map(vector) as [
+    Value,
+    Value,
+    Value,
+    Value,
+  ];
+  const [rate, correction1, correction2, emaDecay] = [
+    'learning_rate',
+    'bias_correction1',
+    'bias_correction2',
+    'ema_decay',
+  ].map(scalar) as [Value, Value, Value, Value];
   const norm = op.sqrt(b, op.reduceSum(b, op.square(b, gradient), [0]));
-  const clipped = clipNorm === undefined
-    ? gradient
-    : op.mul(b, gradient, op.minimum(b, op.div(b, clipNorm, op.add(b, norm, 1e-6)), 1));
+  const clipped =
+    clipNorm === undefined
+      ? gradient
+      : op.mul(b, gradient, op.minimum(b, op.div(b, clipNorm, op.add(b, norm, 1e-6)), 1));
   const moment1 = op.add(b, op.mul(b, first, beta1), op.mul(b, clipped, 1 - beta1));
   const moment2 = op.add(b, op.mul(b, second, beta2), op.mul(b, op.square(b, clipped), 1 - beta2));
   // lr * (m / c1) / (sqrt(v / c2) + eps), with the scalars gathered so that fewer passes go over the vectors.
@@ -86,13 +114,18 @@ function update(b: Builder, layout: Layout, gradient: Value, settings: Optimiser
   if (weightDecay > 0 && layout.decayedSize > 0) {
     const keep = op.sub(b, 1, op.mul(b, rate, weightDecay));
     const decayed = op.mul(b, op.slice(b, parameters, 0, 0, layout.decayedSize), keep);
-    start = layout.decayedSize === layout.size
-      ? decayed
-      : op.concat(b, [decayed, op.slice(b, parameters, 0, layout.decayedSize, layout.size)], 0);
+    start =
+      layout.decayedSize === layout.size
+        ? decayed
+        : op.concat(b, [decayed, op.slice(b, parameters, 0, layout.decayedSize, layout.size)], 0);
   }
   const next = op.sub(b, start, step);
   const nextAverage = op.add(b, op.mul(b, average, emaDecay), op.mul(b, next, op.sub(b, 1, emaDecay)));
-  return { parameters, norm, outputs: { next_params: next, next_moment1: moment1, next_moment2: moment2, next_ema: nextAverage } };
+  return {
+    parameters,
+    norm,
+    outputs: { next_params: next, next_moment1: moment1, next_moment2: moment2, next_ema: nextAverage },
+  };
 }
 
 /** Builds the step graph of an objective; `build` declares data inputs and parameters on the builder. */
@@ -105,8 +138,16 @@ export function buildStepGraph(
   const { loss, metrics = {} } = build(b);
   const dataInputs = b.freeze().inputs;
   const layout = layOut(b.parameters());
-  const slopes = gradients(b, loss, layout.parameters.map((p) => p.value));
-  const flat = op.concat(b, slopes.map((g, i) => op.reshape(b, g, [sizeOf(layout.parameters[i]!)])), 0);
+  const slopes = gradients(
+    b,
+    loss,
+    layout.parameters.map((p) => p.value),
+  );
+  const flat = op.concat(
+    b,
+    slopes.map((g, i) => op.reshape(b, g, [sizeOf(layout.parameters[i]!)])),
+    0,
+  );
   const { parameters, norm, outputs } = update(b, layout, flat, settings);
   for (const [outputName, value] of Object.entries(outputs)) b.output(outputName, value);
   b.output('loss', loss);

@@ -44,7 +44,10 @@ function initialise(layout: Layout, seed: number): Float32Array {
     const start = layout.offsets[i]!;
     const part = flat.subarray(start, start + shape.reduce((a, d) => a * d, 1));
     if (init.kind === 'ones') part.fill(1);
-    if (init.kind === 'normal' && init.std > 0) rng.fillNormal(part).forEach((x, j) => { part[j] = x * init.std; });
+    if (init.kind === 'normal' && init.std > 0)
+      rng.fillNormal(part).forEach((x, j) => {
+        part[j] = x * init.std;
+      });
   });
   return flat;
 }
@@ -56,7 +59,10 @@ export async function createTrainer(
 ): Promise<Trainer> {
   const { layout } = step;
   const { beta1, beta2 } = options.optimiser ?? ADAMW;
-  const session: Session = await openSession(encodeModel(step.graph), options.threads ? { threads: options.threads } : {});
+  const session: Session = await openSession(
+    encodeModel(step.graph),
+    options.threads ? { threads: options.threads } : {},
+  );
   const state: Record<(typeof VECTORS)[number], Float32Array> = {
     params: initialise(layout, options.seed),
     moment1: new Float32Array(layout.size),
@@ -83,7 +89,8 @@ export async function createTrainer(
       });
       const number = (name: string) => Number(result[name]!.data[0]);
       const loss = number('loss');
-      if (!Number.isFinite(loss)) throw new Error(`${step.graph.name}: the loss is ${loss} at step ${done + 1}`);
+      if (!Number.isFinite(loss))
+        throw new Error(`${step.graph.name}: the loss is ${loss} at step ${done + 1}`);
       for (const name of VECTORS) state[name] = result[`next_${name}`]!.data as Float32Array;
       done += 1;
       const metrics = Object.fromEntries(step.metricNames.map((name) => [name, number(`metric_${name}`)]));
@@ -94,17 +101,26 @@ export async function createTrainer(
       return Object.fromEntries(
         layout.parameters.map((parameter, i) => {
           const start = layout.offsets[i]!;
-          return [parameter.value.name, flat.slice(start, start + parameter.shape.reduce((a, d) => a * d, 1))];
+          return [
+            parameter.value.name,
+            flat.slice(start, start + parameter.shape.reduce((a, d) => a * d, 1)),
+          ];
         }),
       );
     },
     async save(path, extra = null) {
       const names = layout.parameters.map((p) => `${p.value.name}[${p.shape}]`);
-      const header = Buffer.from(JSON.stringify({ graph: step.graph.name, done, size: layout.size, names, extra }));
+      const header = Buffer.from(
+        JSON.stringify({ graph: step.graph.name, done, size: layout.size, names, extra }),
+      );
       const length = Buffer.alloc(4);
       length.writeUInt32LE(header.length);
-      const parts = VECTORS.map((name) => Buffer.from(state[name].buffer, state[name].byteOffset, state[name].byteLength));
-      await writeFile(`${path}.tmp`, Buffer.concat([Buffer.from(MAGIC), length, header, ...parts]), { flush: true });
+      const parts = VECTORS.map((name) =>
+        Buffer.from(state[name].buffer, state[name].byteOffset, state[name].byteLength),
+      );
+      await writeFile(`${path}.tmp`, Buffer.concat([Buffer.from(MAGIC), length, header, ...parts]), {
+        flush: true,
+      });
       await rename(`${path}.tmp`, path);
     },
     async load(path) {
@@ -114,7 +130,9 @@ export async function createTrainer(
       const header = JSON.parse(bytes.subarray(12, headerEnd).toString());
       const names = layout.parameters.map((p) => `${p.value.name}[${p.shape}]`);
       if (header.graph !== step.graph.name || header.names.join() !== names.join()) {
-        throw new Error(`${path} holds a checkpoint of another network (${header.graph}, ${header.size} weights)`);
+        throw new Error(
+          `${path} holds a checkpoint of another network (${header.graph}, ${header.size} weights)`,
+        );
       }
       VECTORS.forEach((name, i) => {
         const start = headerEnd + i * layout.size * 4;

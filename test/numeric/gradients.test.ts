@@ -30,15 +30,44 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
   // A scaled Identity stands for itself: nothing in ops.ts makes one but imported graphs may hold it.
   Identity: [unary((b, x) => b.node('Identity', [x], {}, [{ dtype: 'float32', shape: x.shape }])[0]!)],
   Add: [
-    { shapes: [[2, 3], [2, 3]], build: (b, [x, y]) => op.add(b, x!, y!) },
+    {
+      shapes: [
+        [2, 3],
+        [2, 3],
+      ],
+      build: (b, [x, y]) => op.add(b, x!, y!),
+    },
     { shapes: [[2, 3], [3]], build: (b, [x, y]) => op.add(b, x!, y!) },
   ],
-  Sub: [{ shapes: [[2, 1], [2, 3]], build: (b, [x, y]) => op.sub(b, x!, y!) }],
+  Sub: [
+    {
+      shapes: [
+        [2, 1],
+        [2, 3],
+      ],
+      build: (b, [x, y]) => op.sub(b, x!, y!),
+    },
+  ],
   Mul: [
-    { shapes: [[2, 3], [1, 3]], build: (b, [x, y]) => op.mul(b, x!, y!) },
+    {
+      shapes: [
+        [2, 3],
+        [1, 3],
+      ],
+      build: (b, [x, y]) => op.mul(b, x!, y!),
+    },
     { shapes: [[2, 3]], build: (b, [x]) => op.mul(b, x!, x!) },
   ],
-  Div: [{ shapes: [[2, 3], [2, 1]], build: (b, [x, y]) => op.div(b, x!, y!), range: positive }],
+  Div: [
+    {
+      shapes: [
+        [2, 3],
+        [2, 1],
+      ],
+      build: (b, [x, y]) => op.div(b, x!, y!),
+      range: positive,
+    },
+  ],
   Neg: [unary(op.neg)],
   Exp: [unary(op.exp)],
   Log: [unary(op.log, positive)],
@@ -50,13 +79,39 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
   Relu: [unary(op.relu, awayFromZero)],
   Sigmoid: [unary(op.sigmoid), unary(op.silu)],
   MatMul: [
-    { shapes: [[3, 4], [4, 2]], build: (b, [x, y]) => op.matmul(b, x!, y!) },
-    { shapes: [[2, 3, 4], [4, 2]], build: (b, [x, y]) => op.matmul(b, x!, y!) },
-    { shapes: [[2, 3, 4], [2, 4, 2]], build: (b, [x, y]) => op.matmul(b, x!, y!) },
+    {
+      shapes: [
+        [3, 4],
+        [4, 2],
+      ],
+      build: (b, [x, y]) => op.matmul(b, x!, y!),
+    },
+    {
+      shapes: [
+        [2, 3, 4],
+        [4, 2],
+      ],
+      build: (b, [x, y]) => op.matmul(b, x!, y!),
+    },
+    {
+      shapes: [
+        [2, 3, 4],
+        [2, 4, 2],
+      ],
+      build: (b, [x, y]) => op.matmul(b, x!, y!),
+    },
   ],
   Transpose: [{ shapes: [[2, 3, 4]], build: (b, [x]) => op.transpose(b, x!, [2, 0, 1]) }],
   Reshape: [{ shapes: [[2, 6]], build: (b, [x]) => op.reshape(b, x!, [3, 4]) }],
-  Concat: [{ shapes: [[2, 3], [2, 2]], build: (b, [x, y]) => op.concat(b, [x!, y!], 1) }],
+  Concat: [
+    {
+      shapes: [
+        [2, 3],
+        [2, 2],
+      ],
+      build: (b, [x, y]) => op.concat(b, [x!, y!], 1),
+    },
+  ],
   Split: [
     {
       shapes: [[2, 5]],
@@ -101,7 +156,11 @@ async function worstRelativeError({ shapes, build, range = (x) => x }: Case): Pr
   const shape = knownShape(result.shape, 'case');
   const weights = b.constant(rng.fillNormal(new Float32Array(shape.reduce((a, d) => a * d, 1))), shape);
   const weighted = op.mul(b, result, weights);
-  const loss = op.reduceSum(b, weighted, shape.map((_, i) => i));
+  const loss = op.reduceSum(
+    b,
+    weighted,
+    shape.map((_, i) => i),
+  );
   const slopes = gradients(b, loss, inputs);
   b.output('loss', loss);
   slopes.forEach((g, i) => {

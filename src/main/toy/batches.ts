@@ -1,12 +1,12 @@
 // Batches for the stages that look at pictures: scenes drawn on the fly, as tensors.
 
-import { fillMaskPolygon, maskBounds } from '../../imaging/mask-shapes.js';
 import { sampleTrainingMask } from '../../imaging/mask-sampler.js';
+import { fillMaskPolygon, maskBounds } from '../../imaging/mask-shapes.js';
 import { writePlanar, writeRegion } from '../../imaging/tensor.js';
 import type { MaskImage, RgbImage } from '../../imaging/types.js';
 import { floats, type Tensor } from '../../runtime/session.js';
 import { KINDS } from '../../toy/kinds.js';
-import { COLOUR_NAMES, drawScene, objectBox, sampleScene, type SceneSpec } from '../../toy/scene.js';
+import { COLOUR_NAMES, drawScene, objectBox, type SceneSpec, sampleScene } from '../../toy/scene.js';
 import type { Rng } from '../../train/rng.js';
 import { TOY } from './settings.js';
 
@@ -33,7 +33,11 @@ export function sampleMasked(rng: Rng, photographs: readonly RgbImage[]): Painte
 }
 
 /** Images [batch, 3, s, s] for the autoencoder: a third of them with a grey hole, as the painter encodes them. */
-export function autoencoderBatch(rng: Rng, batch: number, photographs: readonly RgbImage[]): Record<string, Tensor> {
+export function autoencoderBatch(
+  rng: Rng,
+  batch: number,
+  photographs: readonly RgbImage[],
+): Record<string, Tensor> {
   const data = new Float32Array(batch * 3 * SIZE * SIZE);
   for (let i = 0; i < batch; i++) {
     const { image, mask } = sampleMasked(rng, photographs);
@@ -49,12 +53,17 @@ export function autoencoderBatch(rng: Rng, batch: number, photographs: readonly 
 function covered(spec: SceneSpec, index: number, mask: MaskImage): number {
   const box = objectBox(spec, index, SIZE);
   let inside = 0;
-  for (let y = box.y0; y < box.y1; y++) for (let x = box.x0; x < box.x1; x++) if (mask.data[y * SIZE + x]) inside += 1;
+  for (let y = box.y0; y < box.y1; y++)
+    for (let x = box.x0; x < box.x1; x++) if (mask.data[y * SIZE + x]) inside += 1;
   return inside / ((box.x1 - box.x0) * (box.y1 - box.y0));
 }
 
 /** Regions with what they show, for the image encoder: whole scenes, and masked regions as the diffusion uses them. */
-export function encoderBatch(rng: Rng, batch: number, photographs: readonly RgbImage[]): Record<string, Tensor> {
+export function encoderBatch(
+  rng: Rng,
+  batch: number,
+  photographs: readonly RgbImage[],
+): Record<string, Tensor> {
   const side = TOY.regionSizePx;
   const image = new Float32Array(batch * 3 * side * side);
   const kind = new Float32Array(batch * TOY.kinds);
@@ -114,7 +123,16 @@ export function growToCells(mask: MaskImage): MaskImage {
       }
       if (any) {
         const [x0, y0] = [cx * cell, cy * cell];
-        fillMaskPolygon(grown, [[x0, y0], [x0 + cell, y0], [x0 + cell, y0 + cell], [x0, y0 + cell]], 255);
+        fillMaskPolygon(
+          grown,
+          [
+            [x0, y0],
+            [x0 + cell, y0],
+            [x0 + cell, y0 + cell],
+            [x0, y0 + cell],
+          ],
+          255,
+        );
       }
     }
   }

@@ -4,7 +4,7 @@ import { meanOfRows, zScoreSession } from '../../fmri/normalise.js';
 import { writeRegion } from '../../imaging/tensor.js';
 import type { RgbImage } from '../../imaging/types.js';
 import { floats, openSession, type Session } from '../../runtime/session.js';
-import { drawScene, sampleScene, type SceneSpec } from '../../toy/scene.js';
+import { drawScene, type SceneSpec, sampleScene } from '../../toy/scene.js';
 import { createSimulatedSubject, type SimulatedSubject, simulateSessions } from '../../toy/subject.js';
 import { createRng } from '../../train/rng.js';
 import { TOY } from './settings.js';
@@ -27,13 +27,20 @@ export function toySubject(): SimulatedSubject {
 }
 
 /** Runs a network of one input and one output over rows, a batch at a time. */
-export async function mapRows(session: Session, rows: Float32Array, shape: readonly number[], batch = 64): Promise<Float32Array> {
+export async function mapRows(
+  session: Session,
+  rows: Float32Array,
+  shape: readonly number[],
+  batch = 64,
+): Promise<Float32Array> {
   const size = shape.reduce((a, d) => a * d, 1);
   const count = rows.length / size;
   const parts: Float32Array[] = [];
   for (let i = 0; i < count; i += batch) {
     const n = Math.min(batch, count - i);
-    const feeds = { [session.inputs[0]!.name]: floats(rows.subarray(i * size, (i + n) * size), [n, ...shape]) };
+    const feeds = {
+      [session.inputs[0]!.name]: floats(rows.subarray(i * size, (i + n) * size), [n, ...shape]),
+    };
     const result = await session.run(feeds);
     parts.push(result[session.outputs[0]!.name]!.data as Float32Array);
   }
@@ -89,6 +96,15 @@ export async function simulateBrainData(
 }
 
 /** The mean over the chosen repetitions of one stimulus: [voxels]. */
-export function signalOf(data: BrainData, stimulus: number, repetitions: readonly number[], voxels: number): Float32Array {
-  return meanOfRows(data.betas, voxels, repetitions.map((r) => stimulus * data.repetitions + r));
+export function signalOf(
+  data: BrainData,
+  stimulus: number,
+  repetitions: readonly number[],
+  voxels: number,
+): Float32Array {
+  return meanOfRows(
+    data.betas,
+    voxels,
+    repetitions.map((r) => stimulus * data.repetitions + r),
+  );
 }

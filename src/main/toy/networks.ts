@@ -26,11 +26,13 @@ const image = (b: Builder, name: string, side: number) => b.input(name, 'float32
 
 export const imageEncoderNetwork = (weights: Weights) =>
   network('image_encoder', 'image_embeds', weights, (b) =>
-    b.scope('encoder', () => embedImage(b, image(b, 'pixel_values', TOY.regionSizePx), TOY.imageEncoder)));
+    b.scope('encoder', () => embedImage(b, image(b, 'pixel_values', TOY.regionSizePx), TOY.imageEncoder)),
+  );
 
 export const vaeEncoderNetwork = (weights: Weights) =>
   network('vae_encoder', 'latent_parameters', weights, (b) =>
-    b.scope('encoder', () => encodeImage(b, image(b, 'sample', TOY.imageSizePx), TOY.autoencoder)));
+    b.scope('encoder', () => encodeImage(b, image(b, 'sample', TOY.imageSizePx), TOY.autoencoder)),
+  );
 
 export const vaeDecoderNetwork = (weights: Weights) =>
   network('vae_decoder', 'sample', weights, (b) => {
@@ -40,11 +42,17 @@ export const vaeDecoderNetwork = (weights: Weights) =>
 
 export const pseudoBrainNetwork = (weights: Weights) =>
   network('pseudo_brain_generator', 'signal', weights, (b) =>
-    generatePseudoBrain(b, b.input('image_embeds', 'float32', ['batch', TOY.imageEncoder.embeddingSize]), TOY.pseudoBrainGenerator));
+    generatePseudoBrain(
+      b,
+      b.input('image_embeds', 'float32', ['batch', TOY.imageEncoder.embeddingSize]),
+      TOY.pseudoBrainGenerator,
+    ),
+  );
 
 export const brainAdapterNetwork = (weights: Weights) =>
   network('brain_adapter', 'brain_embeds', weights, (b) =>
-    adaptBrain(b, b.input('signal', 'float32', ['batch', TOY.voxels]), TOY.brainAdapter));
+    adaptBrain(b, b.input('signal', 'float32', ['batch', TOY.voxels]), TOY.brainAdapter),
+  );
 
 export const unetNetwork = (weights: Weights) =>
   network('unet', 'out_sample', weights, (b) => {

@@ -16,6 +16,8 @@ export const TOY = {
   voxels: SUBJECT_DEFAULTS.voxels,
   pseudoBrainGenerator: { hidden: 512, blocks: 2, outputs: SUBJECT_DEFAULTS.voxels },
   brainAdapter: { hidden: 768, blocks: 2, outputs: 1024 },
+  /** The judge of paintings: its own network, data and seed; nothing of the painter's goes into it. */
+  judge: { widths: [24, 48, 96, 160], neck: 96, embeddingSize: 256 },
   unet: { widths: [64, 128, 192] as const, embedding: 256, heads: 4, latentChannels: 12 },
   kl: 1e-4,
   tau: 0.07,
@@ -38,6 +40,7 @@ export const PLAN = {
   imageEncoder: { steps: 900, batch: 64, learningRate: 2e-3, emaDecay: 0.99 },
   pseudoBrainGenerator: { steps: 900, batch: 128, learningRate: 1e-3, emaDecay: 0.99 },
   brainAdapter: { steps: 900, batch: 128, learningRate: 1e-3, emaDecay: 0.99 },
+  judge: { steps: 700, batch: 64, learningRate: 2e-3, emaDecay: 0.99 },
   diffusion: { steps: 3000, batch: 32, learningRate: 1.5e-3, emaDecay: 0.998 },
 } as const satisfies Record<string, StagePlan>;
 

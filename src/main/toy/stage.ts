@@ -3,11 +3,11 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Builder } from '../../graph/builder.js';
 import type { Tensor } from '../../runtime/session.js';
 import { createRng, type Rng } from '../../train/rng.js';
 import { buildStepGraph, type Objective } from '../../train/step-graph.js';
 import { createTrainer } from '../../train/trainer.js';
-import type { Builder } from '../../graph/builder.js';
 import { PLAN, type Stage } from './settings.js';
 
 export interface StageResult {
@@ -74,7 +74,9 @@ export async function trainStage(
       losses.push({ step: step + 1, loss: sum / count });
       const rate = ((step + 1) * plan.batch) / (seconds + (performance.now() - since) / 1000);
       const metrics = Object.entries(result.metrics).map(([name, value]) => `${name} ${value.toFixed(4)}`);
-      say(`${stage} ${step + 1}/${steps} loss ${(sum / count).toFixed(4)} ${metrics.join(' ')} ${rate.toFixed(1)}/s`);
+      say(
+        `${stage} ${step + 1}/${steps} loss ${(sum / count).toFixed(4)} ${metrics.join(' ')} ${rate.toFixed(1)}/s`,
+      );
       sum = 0;
       count = 0;
     }
@@ -82,7 +84,12 @@ export async function trainStage(
     if (onSnapshot && (step + 1) % 500 === 0) await onSnapshot(trainer.weights('average'), step + 1);
   }
   await save();
-  const result = { weights: trainer.weights('average'), losses, seconds, parameterCount: trainer.parameterCount };
+  const result = {
+    weights: trainer.weights('average'),
+    losses,
+    seconds,
+    parameterCount: trainer.parameterCount,
+  };
   await trainer.close();
   return result;
 }

@@ -24,9 +24,15 @@ function someRepetitions(rng: Rng, data: BrainData): number[] {
   return all.slice(0, 1 + rng.int(data.repetitions));
 }
 
-function rowsOf(indices: readonly number[], size: number, fill: (index: number, row: Float32Array) => void): Tensor {
+function rowsOf(
+  indices: readonly number[],
+  size: number,
+  fill: (index: number, row: Float32Array) => void,
+): Tensor {
   const data = new Float32Array(indices.length * size);
-  indices.forEach((index, i) => { fill(index, data.subarray(i * size, (i + 1) * size)); });
+  indices.forEach((index, i) => {
+    fill(index, data.subarray(i * size, (i + 1) * size));
+  });
   return floats(data, [indices.length, size]);
 }
 
@@ -39,17 +45,26 @@ function measureResiduals(data: BrainData, predicted: Float32Array): Float32Arra
   const trials = data.betas.length / VOXELS;
   for (let t = 0; t < trials; t++) {
     const at = Math.floor(t / data.repetitions) * VOXELS;
-    for (let v = 0; v < VOXELS; v++) sums[v]! += (data.betas[t * VOXELS + v]! - predicted[at + v]!) ** 2 / trials;
+    for (let v = 0; v < VOXELS; v++)
+      sums[v]! += (data.betas[t * VOXELS + v]! - predicted[at + v]!) ** 2 / trials;
   }
   return Float32Array.from(sums, Math.sqrt);
 }
 
 /** Adds sigma times the residual noise to a pseudo signal, in place. */
-export function addPseudoNoise(signal: Float32Array, residualStd: Float32Array, sigma: number, rng: Rng): void {
+export function addPseudoNoise(
+  signal: Float32Array,
+  residualStd: Float32Array,
+  sigma: number,
+  rng: Rng,
+): void {
   for (let i = 0; i < signal.length; i++) signal[i]! += sigma * residualStd[i % VOXELS]! * rng.normal();
 }
 
-export async function trainBrainStages(data: BrainData, options: Omit<StageOptions, 'seed'>): Promise<BrainStages> {
+export async function trainBrainStages(
+  data: BrainData,
+  options: Omit<StageOptions, 'seed'>,
+): Promise<BrainStages> {
   const stimuli = data.embeddings.length / EMBEDDING;
   const pick = (rng: Rng, batch: number) => Array.from({ length: batch }, () => rng.int(stimuli));
   const batch = PLAN.pseudoBrainGenerator.batch;
@@ -60,7 +75,9 @@ export async function trainBrainStages(data: BrainData, options: Omit<StageOptio
       const chosen = pick(rng, batch);
       return {
         embedding: rowsOf(chosen, EMBEDDING, embeddingRow(data)),
-        signal: rowsOf(chosen, VOXELS, (i, row) => { row.set(signalOf(data, i, someRepetitions(rng, data), VOXELS)); }),
+        signal: rowsOf(chosen, VOXELS, (i, row) => {
+          row.set(signalOf(data, i, someRepetitions(rng, data), VOXELS));
+        }),
       };
     },
     { ...options, seed: 13 },
@@ -71,14 +88,24 @@ export async function trainBrainStages(data: BrainData, options: Omit<StageOptio
   const residualStd = measureResiduals(data, predicted);
   const adapter = await trainStage(
     'brainAdapter',
-    (b) => brainAdapterObjective(b, { ...TOY.brainAdapter, batch: PLAN.brainAdapter.batch, voxels: VOXELS, tau: TOY.tau }),
+    (b) =>
+      brainAdapterObjective(b, {
+        ...TOY.brainAdapter,
+        batch: PLAN.brainAdapter.batch,
+        voxels: VOXELS,
+        tau: TOY.tau,
+      }),
     (rng) => {
       const chosen = pick(rng, PLAN.brainAdapter.batch);
-      const pseudo = rowsOf(chosen, VOXELS, (i, row) => { row.set(predicted.subarray(i * VOXELS, (i + 1) * VOXELS)); });
+      const pseudo = rowsOf(chosen, VOXELS, (i, row) => {
+        row.set(predicted.subarray(i * VOXELS, (i + 1) * VOXELS));
+      });
       addPseudoNoise(pseudo.data as Float32Array, residualStd, TOY.sigma, rng);
       return {
         embedding: rowsOf(chosen, EMBEDDING, embeddingRow(data)),
-        real: rowsOf(chosen, VOXELS, (i, row) => { row.set(signalOf(data, i, someRepetitions(rng, data), VOXELS)); }),
+        real: rowsOf(chosen, VOXELS, (i, row) => {
+          row.set(signalOf(data, i, someRepetitions(rng, data), VOXELS));
+        }),
         pseudo,
       };
     },
@@ -97,12 +124,15 @@ export async function measureRetrieval(
   const session = await openSession(brainAdapterNetwork(adapterWeights));
   const chosen = Array.from({ length: candidates }, (_, i) => i);
   const averaged = Array.from({ length: repetitions }, (_, i) => i);
-  const signals = rowsOf(chosen, VOXELS, (i, row) => { row.set(signalOf(data, i, averaged, VOXELS)); });
+  const signals = rowsOf(chosen, VOXELS, (i, row) => {
+    row.set(signalOf(data, i, averaged, VOXELS));
+  });
   const adapted = await mapRows(session, signals.data as Float32Array, [VOXELS]);
   await session.close();
   const dot = (i: number, j: number) => {
     let sum = 0;
-    for (let k = 0; k < EMBEDDING; k++) sum += adapted[i * EMBEDDING + k]! * data.embeddings[j * EMBEDDING + k]!;
+    for (let k = 0; k < EMBEDDING; k++)
+      sum += adapted[i * EMBEDDING + k]! * data.embeddings[j * EMBEDDING + k]!;
     return sum;
   };
   const hits = chosen.filter((i) => {
@@ -111,4 +141,3 @@ export async function measureRetrieval(
   });
   return hits.length / candidates;
 }
-

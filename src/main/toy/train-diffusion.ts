@@ -3,8 +3,8 @@
 
 import { writePlanar, writeRegion } from '../../imaging/tensor.js';
 import type { RgbImage } from '../../imaging/types.js';
-import { alphasCumprod } from '../../painter/scheduler.js';
 import type { SchedulerConfig } from '../../painter/manifest.js';
+import { alphasCumprod } from '../../painter/scheduler.js';
 import { floats, openSession, type Tensor } from '../../runtime/session.js';
 import { diffusionObjective } from '../../train/objectives.js';
 import { createRng, type Rng } from '../../train/rng.js';
@@ -55,7 +55,8 @@ export interface Networks {
 function means(moments: Float32Array): Float32Array {
   const count = moments.length / (2 * LATENT);
   const result = new Float32Array(count * LATENT);
-  for (let i = 0; i < count; i++) result.set(moments.subarray(i * 2 * LATENT, i * 2 * LATENT + LATENT), i * LATENT);
+  for (let i = 0; i < count; i++)
+    result.set(moments.subarray(i * 2 * LATENT, i * 2 * LATENT + LATENT), i * LATENT);
   return result;
 }
 
@@ -77,8 +78,10 @@ export async function buildPool(
 ): Promise<Pool> {
   const rng = createRng(TOY.seeds.train + 99);
   const [vae, encoder, generator, adapter] = await Promise.all([
-    openSession(networks.vaeEncoder), openSession(networks.imageEncoder),
-    openSession(networks.pseudoBrain), openSession(networks.brainAdapter),
+    openSession(networks.vaeEncoder),
+    openSession(networks.imageEncoder),
+    openSession(networks.pseudoBrain),
+    openSession(networks.brainAdapter),
   ]);
   const pool = {
     count,
@@ -102,19 +105,29 @@ export async function buildPool(
     }
     pool.latents.set(means(await mapRows(vae, whole, [3, size, size], batch)), start * LATENT);
     pool.maskedLatents.set(means(await mapRows(vae, masked, [3, size, size], batch)), start * LATENT);
-    const signals = await mapRows(generator, await mapRows(encoder, regions, [3, region, region]), [CONDITION]);
+    const signals = await mapRows(generator, await mapRows(encoder, regions, [3, region, region]), [
+      CONDITION,
+    ]);
     addPseudoNoise(signals, residualStd, TOY.sigma, rng);
     pool.conditions.set(await mapRows(adapter, signals, [TOY.voxels]), start * CONDITION);
     if ((start / batch) % 50 === 0) say(`pool ${start + n}/${count}`);
   }
   await Promise.all([vae, encoder, generator, adapter].map((session) => session.close()));
   const scale = 1 / standardDeviation(pool.latents);
-  for (const values of [pool.latents, pool.maskedLatents]) values.forEach((x, i) => { values[i] = x * scale; });
+  for (const values of [pool.latents, pool.maskedLatents])
+    values.forEach((x, i) => {
+      values[i] = x * scale;
+    });
   return { ...pool, scale };
 }
 
 /** One batch of noised samples: x_t = sqrt(a) x0 + sqrt(1-a) eps, target v = sqrt(a) eps - sqrt(1-a) x0. */
-export function diffusionBatch(rng: Rng, pool: Pool, batch: number, cumulative: Float64Array): Record<string, Tensor> {
+export function diffusionBatch(
+  rng: Rng,
+  pool: Pool,
+  batch: number,
+  cumulative: Float64Array,
+): Record<string, Tensor> {
   const width = 2 * LATENT + CELLS;
   const sample = new Float32Array(batch * width);
   const target = rng.fillNormal(new Float32Array(batch * LATENT));

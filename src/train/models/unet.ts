@@ -21,15 +21,26 @@ const GROUPS = 8;
  * The condition is one token, for which cross-attention is a linear map that is added everywhere; here it enters
  * with the timestep, scaling and shifting every block's second normalisation.
  */
-export function predictNoise(b: Builder, sample: Value, timestep: Value, condition: Value, size: UnetSize): Value {
+export function predictNoise(
+  b: Builder,
+  sample: Value,
+  timestep: Value,
+  condition: Value,
+  size: UnetSize,
+): Value {
   const { widths, heads, latentChannels } = size;
   const [outer, middle, inner] = widths;
   const n = sample.shape[0]!;
   const time = op.silu(b, linear(b, 'time_embedding', timestepEmbedding(b, timestep, outer), size.embedding));
   const token = op.reshape(b, condition, [n, known(condition.shape[2], 'condition')]);
-  const joint = op.add(b, linear(b, 'time_projection', time, size.embedding), linear(b, 'condition_embedding', token, size.embedding));
+  const joint = op.add(
+    b,
+    linear(b, 'time_projection', time, size.embedding),
+    linear(b, 'condition_embedding', token, size.embedding),
+  );
   const embedding = op.silu(b, linear(b, 'joint_embedding', op.silu(b, joint), size.embedding));
-  const block = (name: string, x: Value, width: number) => residualConv(b, name, x, width, { groups: GROUPS, embedding });
+  const block = (name: string, x: Value, width: number) =>
+    residualConv(b, name, x, width, { groups: GROUPS, embedding });
 
   let x = conv(b, 'conv_in', sample, outer);
   x = block('down0.0', x, outer);

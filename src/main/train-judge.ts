@@ -1,0 +1,28 @@
+// `npm run train:judge`: trains the judge of `npm run eval:toy` and writes models/judge.
+
+import { mkdir, writeFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import { createRng } from '../train/rng.js';
+import { judgeBatch, judgeNetwork, judgeObjective } from './toy/judge.js';
+import { readPhotographs } from './toy/photographs.js';
+import { PLAN, TOY } from './toy/settings.js';
+import { trainStage } from './toy/stage.js';
+
+const { values } = parseArgs({
+  options: {
+    photographs: { type: 'string', multiple: true, default: [] },
+    folder: { type: 'string', default: 'runs/judge' },
+    out: { type: 'string', default: 'models/judge' },
+  },
+});
+const say = (line: string) => process.stdout.write(`${line}\n`);
+const photographs = await readPhotographs(values.photographs, 1500, createRng(TOY.seeds.judge));
+const { weights } = await trainStage(
+  'judge',
+  judgeObjective,
+  (rng) => judgeBatch(rng, PLAN.judge.batch, photographs),
+  { folder: values.folder, say, seed: TOY.seeds.judge },
+);
+await mkdir(values.out, { recursive: true });
+await writeFile(`${values.out}/model.onnx`, judgeNetwork(weights));
+say(`wrote ${values.out}/model.onnx`);

@@ -1,0 +1,247 @@
+// The painter: source, mask and brain signal in, paintings out. Sessions are opened once and used for many jobs.
+
+import { AppError } from '../errors.js';
+import { countDifferentOutside, extractCrop, pasteBack, planCrop } from '../imaging/crop.js';
+import { maskBounds } from '../imaging/mask-shapes.js';
+import { readPlanar, writePlanar } from '../imaging/tensor.js';
+import type { MaskImage, RgbImage } from '../imaging/types.js';
+import { floats, openSession, type Provider, type Session, type Tensor } from '../runtime/session.js';
+import type { Bundle } from './bundle.js';
+import { gaussianNoise } from './noise.js';
+import { createSampler } from './scheduler.js';
+
+export interface Painter {
+  readonly bundle: Bundle;
+  readonly unet: Session;
+  readonly vaeEncoder: Session;
+  readonly vaeDecoder: Session;
+  readonly brainAdapter: Session;
+  close(): Promise<void>;
+}
+
+export interface PaintRequest {
+  readonly source: RgbImage;
+  /** Same size as the source; 255 = edit. */
+  readonly mask: MaskImage;
+  /** z-scored signal, [voxels]. */
+  readonly signal: Float32Array;
+  readonly seed: number;
+  /** Paintings differ by their index, from 0. */
+  readonly paintings: number;
+  readonly steps: number;
+  readonly guidanceScale: number;
+  /** Called after every denoising step of the job, counted over all paintings. */
+  readonly onStep?: (done: number, total: number) => void;
+  readonly abort?: AbortSignal;
+}
+
+export interface Painting {
+  readonly index: number;
+  readonly image: RgbImage;
+  readonly outsideMaskDifferentPixels: number;
+}
+
+/** Opens the sessions of a bundle on one device. */
+export async function openPainter(
+  bundle: Bundle,
+  options: { provider?: Provider; threads?: number } = {},
+): Promise<Painter> {
+  const { unet, vae_encoder: encoder, vae_decoder: decoder, brain_adapter: adapter } = bundle.components;
+  const sessions = await Promise.all(
+    [unet!, encoder!, decoder!, adapter!].map((path) => openSession(path, options)),
+  );
+  return {
+    bundle,
+    unet: sessions[0]!,
+    vaeEncoder: sessions[1]!,
+    vaeDecoder: sessions[2]!,
+    brainAdapter: sessions[3]!,
+    async close() {
+      for (const session of sessions) await session.close();
+    },
+  };
+}
+
+/** Throws an AppError that names the field unless the request can be painted by this bundle. */
+export function checkRequest(bundle: Bundle, request: Omit<PaintRequest, 'onStep' | 'abort'>): void {
+  const fail = (field: string, message: string): never => {
+    throw new AppError('BAD_INPUT', message, { field });
+  };
+  const { voxels } = bundle.conventions;
+  const { source, mask, signal, seed, paintings, steps, guidanceScale } = request;
+  if (mask.width !== source.width || mask.height !== source.height) {
+    fail(
+      'mask',
+      `the mask is ${mask.width} x ${mask.height}, the picture ${source.width} x ${source.height}; they must agree`,
+    );
+  }
+  if (signal.length !== voxels)
+    fail('trials', `the signal has ${signal.length} voxels; the model takes ${voxels}`);
+  if (!signal.every(Number.isFinite)) fail('trials', 'the signal holds values that are no finite numbers');
+  if (!Number.isInteger(steps) || steps < 1 || steps > bundle.scheduler.num_train_timesteps) {
+    fail(
+      'steps',
+      `steps must be a whole number from 1 to ${bundle.scheduler.num_train_timesteps}, it is ${steps}`,
+    );
+  }
+  if (!Number.isInteger(seed) || seed < 0 || seed > 0xffffffff)
+    fail('seed', `seed must be a whole number from 0 to 4294967295, it is ${seed}`);
+  if (!(guidanceScale >= 0 && guidanceScale <= 30))
+    fail('guidanceScale', `guidance must be from 0 to 30, it is ${guidanceScale}`);
+  if (!Number.isInteger(paintings) || paintings < 1 || paintings > 16)
+    fail('paintings', `paintings must be from 1 to 16, it is ${paintings}`);
+}
+
+async function runSingle(session: Session, feeds: Record<string, Tensor>): Promise<Float32Array> {
+  const result = await session.run(feeds);
+  return result[session.outputs[0]!.name]!.data as Float32Array;
+}
+
+/** Picture -> scaled latents. Distribution outputs ([mean | log variance]) give their mean, so that painting is repeatable. */
+async function encodeLatents(painter: Painter, image: RgbImage, hidden: MaskImage): Promise<Float32Array> {
+  const {
+    imageSizePx: size,
+    latentChannels,
+    latentScalingFactor,
+    vaeScaleFactor,
+    maskedFill,
+  } = painter.bundle.conventions;
+  const pixels = new Float32Array(3 * size * size);
+  writePlanar(pixels, 0, image, hidden, maskedFill);
+  const raw = await runSingle(painter.vaeEncoder, {
+    [painter.vaeEncoder.inputs[0]!.name]: floats(pixels, [1, 3, size, size]),
+  });
+  const count = latentChannels * (size / vaeScaleFactor) ** 2;
+  return raw.slice(0, count).map((x) => x * latentScalingFactor);
+}
+
+/** The mask at latent resolution, in the sense that the bundle declares. */
+export function latentMask(
+  mask: MaskImage,
+  cell: number,
+  rule: 'nearest' | 'any',
+  meaning: 'keep' | 'edit',
+): Float32Array {
+  const side = mask.width / cell;
+  return Float32Array.from({ length: side * side }, (_, i) => {
+    const [cy, cx] = [Math.floor(i / side) * cell, (i % side) * cell];
+    let edit = mask.data[cy * mask.width + cx] === 255;
+    for (let y = cy; rule === 'any' && !edit && y < cy + cell; y++) {
+      edit = mask.data.subarray(y * mask.width + cx, y * mask.width + cx + cell).includes(255);
+    }
+    return edit === (meaning === 'edit') ? 1 : 0;
+  });
+}
+
+/** Timesteps as the model declares them: a scalar or one a row, float32 or int64. */
+function timestepTensor(session: Session, timestep: number, batch: number): Tensor {
+  const info = session.inputs.find((input) => input.name === 'timestep');
+  const shape = info?.shape.length === 0 ? [] : [batch];
+  const count = shape.length === 0 ? 1 : batch;
+  return info?.dtype === 'int64'
+    ? { dtype: 'int64', data: new BigInt64Array(count).fill(BigInt(timestep)), shape }
+    : floats(new Float32Array(count).fill(timestep), shape);
+}
+
+interface DenoiseInputs {
+  readonly noise: Float32Array;
+  readonly maskedLatents: Float32Array;
+  readonly mask: Float32Array;
+  readonly condition: Float32Array;
+  readonly steps: number;
+  readonly guidanceScale: number;
+  readonly onStep: () => void;
+  readonly abort: AbortSignal | undefined;
+}
+
+/** Noise -> latents by the bundle's scheduler, with classifier-free guidance (Ho and Salimans 2022) above 1. */
+async function denoise(painter: Painter, inputs: DenoiseInputs): Promise<Float32Array> {
+  const { conventions, scheduler } = painter.bundle;
+  const side = conventions.imageSizePx / conventions.vaeScaleFactor;
+  const size = conventions.latentChannels * side * side;
+  const guided = inputs.guidanceScale > 1;
+  const batch = guided ? 2 : 1;
+  const width = 2 * size + side * side;
+  const condition = new Float32Array(batch * conventions.conditionSize);
+  condition.set(inputs.condition, (batch - 1) * conventions.conditionSize);
+  const sampler = createSampler(scheduler, inputs.steps);
+  let sample = inputs.noise;
+  for (const [index, { timestep }] of sampler.visits.entries()) {
+    if (inputs.abort?.aborted) throw new AppError('CANCELLED', 'the job was cancelled');
+    const parts = { noise: sample, image: inputs.maskedLatents, mask: inputs.mask };
+    const input = new Float32Array(batch * width);
+    for (let row = 0; row < batch; row++) {
+      let at = row * width;
+      for (const part of conventions.unetInputOrder) {
+        input.set(parts[part], at);
+        at += parts[part].length;
+      }
+    }
+    const out = await runSingle(painter.unet, {
+      sample: floats(input, [batch, width / (side * side), side, side]),
+      timestep: timestepTensor(painter.unet, timestep, batch),
+      encoder_hidden_states: floats(condition, [batch, 1, conventions.conditionSize]),
+    });
+    const prediction = guided
+      ? Float32Array.from(
+          { length: size },
+          (_, i) => out[i]! + inputs.guidanceScale * (out[size + i]! - out[i]!),
+        )
+      : out;
+    sample = sampler.advance(index, sample, prediction);
+    inputs.onStep();
+    // run() blocks the event loop; between steps, let messages (cancel, ping) in.
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return sample;
+}
+
+/** Paints a job's pictures one by one. On the CPU the same request gives the same bytes. */
+export async function* paint(painter: Painter, request: PaintRequest): AsyncGenerator<Painting> {
+  checkRequest(painter.bundle, request);
+  const { conventions } = painter.bundle;
+  const { source, mask } = request;
+  const box = maskBounds(mask);
+  if (!box)
+    throw new AppError('BAD_INPUT', 'the mask covers no pixel; mark what may be painted', { field: 'mask' });
+  const plan = planCrop(source, box, conventions.cropContext, conventions.imageSizePx);
+  const crop = await extractCrop(source, mask, plan);
+  const maskedLatents = await encodeLatents(painter, crop.image, crop.mask);
+  const cells = latentMask(
+    crop.mask,
+    conventions.vaeScaleFactor,
+    conventions.maskDownscale,
+    conventions.unetMaskMeaning,
+  );
+  const condition = await runSingle(painter.brainAdapter, {
+    [painter.brainAdapter.inputs[0]!.name]: floats(request.signal, [1, request.signal.length]),
+  });
+  const side = conventions.imageSizePx / conventions.vaeScaleFactor;
+  const visits = createSampler(painter.bundle.scheduler, request.steps).visits.length;
+  let done = 0;
+  for (let index = 0; index < request.paintings; index++) {
+    const latents = await denoise(painter, {
+      noise: gaussianNoise(request.seed, index, conventions.latentChannels * side * side),
+      maskedLatents,
+      mask: cells,
+      condition,
+      steps: request.steps,
+      guidanceScale: request.guidanceScale,
+      abort: request.abort,
+      onStep: () => {
+        done += 1;
+        request.onStep?.(done, visits * request.paintings);
+      },
+    });
+    const decoded = await runSingle(painter.vaeDecoder, {
+      [painter.vaeDecoder.inputs[0]!.name]: floats(
+        latents.map((x) => x / conventions.latentScalingFactor),
+        [1, conventions.latentChannels, side, side],
+      ),
+    });
+    const painted = readPlanar(decoded, 0, conventions.imageSizePx, conventions.imageSizePx);
+    // A feather of about two network pixels hides the edge; it never reaches outside the mask.
+    const image = await pasteBack(source, mask, painted, plan, Math.max(1, (2 * plan.side) / plan.sizePx));
+    yield { index, image, outsideMaskDifferentPixels: countDifferentOutside(source, image, mask) };
+  }
+}
