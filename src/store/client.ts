@@ -1,0 +1,29 @@
+// One Prisma client over one shared pool.
+
+import { PrismaPg } from '@prisma/adapter-pg';
+import pg from 'pg';
+import { Prisma, PrismaClient } from '../generated/prisma/client.js';
+
+export type Transaction = Prisma.TransactionClient;
+export { Prisma };
+
+export interface Store {
+  readonly prisma: PrismaClient;
+  readonly pool: pg.Pool;
+  close(): Promise<void>;
+}
+
+/** Opens the database; the pool's idle clients may lose their server without ending the process. */
+export function openStore(url: string, connections = 12): Store {
+  const pool = new pg.Pool({ connectionString: url, max: connections });
+  pool.on('error', () => {});
+  const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
+  return {
+    prisma,
+    pool,
+    async close() {
+      await prisma.$disconnect();
+      await pool.end();
+    },
+  };
+}
