@@ -111,3 +111,8 @@ CREATE TABLE rating (
   created_at timestamptz(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
   UNIQUE (painting_id, rater)
 );
+
+CREATE TABLE worker_heartbeat (
+  worker_id text PRIMARY KEY,
+  beat_at timestamptz NOT NULL DEFAULT CURRENT_TIMESTAMP
+);

@@ -1,0 +1,42 @@
+// The trial table: which stimulus each row of a beta matrix showed. CSV or TSV with a header line.
+
+import { AppError } from '../errors.js';
+
+export interface TrialRow {
+  readonly stimulus: string;
+  readonly repetition: number;
+}
+
+/** Columns `stimulus` and, if wanted, `repetition` (else counted). Throws AppError naming line and column. */
+export function parseTrialTable(text: string, trials: number, field: string): TrialRow[] {
+  const fail = (message: string): never => {
+    throw new AppError('BAD_INPUT', message, { field });
+  };
+  const lines = text.replace(/^\uFEFF/, '').split(/\r?\n/);
+  while (lines.at(-1)?.trim() === '') lines.pop();
+  const separator = lines[0]?.includes('\t') ? '\t' : ',';
+  const cells = (line: string) => line.split(separator).map((cell) => cell.trim().replace(/^"(.*)"$/, '$1'));
+  const header = cells(lines[0] ?? '');
+  const stimulusAt = header.indexOf('stimulus');
+  if (stimulusAt < 0)
+    fail(`line 1 must name a column 'stimulus'; it has: ${header.join(', ').slice(0, 200)}`);
+  const repetitionAt = header.indexOf('repetition');
+  const rows = lines.slice(1);
+  if (rows.length !== trials)
+    fail(`the table has ${rows.length} trials, the matrix ${trials}; they must agree`);
+  const shown = new Map<string, number>();
+  return rows.map((line, i) => {
+    const row = cells(line);
+    if (row.length !== header.length)
+      fail(`line ${i + 2} has ${row.length} cells, the header ${header.length}`);
+    const stimulus = row[stimulusAt]!;
+    if (stimulus === '' || stimulus.length > 200)
+      fail(`line ${i + 2}, column stimulus: give 1 to 200 characters`);
+    const count = (shown.get(stimulus) ?? 0) + 1;
+    shown.set(stimulus, count);
+    const repetition = repetitionAt < 0 ? count : Number(row[repetitionAt]);
+    if (!Number.isInteger(repetition) || repetition < 1)
+      fail(`line ${i + 2}, column repetition: '${row[repetitionAt]}' is no count from 1`);
+    return { stimulus, repetition };
+  });
+}

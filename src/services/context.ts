@@ -1,0 +1,9 @@
+// What every service needs of the world outside, handed in by the composition roots.
+
+import type { Blobs } from '../store/blobs.js';
+import type { Store } from '../store/client.js';
+
+export interface Services {
+  readonly store: Store;
+  readonly blobs: Blobs;
+}
