@@ -1,5 +1,7 @@
 CREATE TYPE "PaintJobState" AS ENUM ('QUEUED', 'RUNNING', 'SUCCEEDED', 'FAILED', 'CANCELLED');
 
+CREATE TYPE "AttemptOutcome" AS ENUM ('SUCCEEDED', 'FAILED', 'CANCELLED', 'LOST');
+
 CREATE TABLE subject (
   id uuid PRIMARY KEY,
   label text NOT NULL UNIQUE,
@@ -13,6 +15,7 @@ CREATE TABLE fmri_session (
   label text NOT NULL,
   voxels integer NOT NULL CHECK (voxels > 0),
   constant_voxels integer NOT NULL,
+  normalisation text NOT NULL,
   upload_sha256 text NOT NULL,
   betas_sha256 text NOT NULL,
   created_at timestamptz(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
@@ -45,6 +48,8 @@ CREATE TABLE mask (
   id uuid PRIMARY KEY,
   image_id uuid NOT NULL REFERENCES source_image (id),
   sha256 text NOT NULL,
+  png_sha256 text NOT NULL,
+  preset jsonb,
   coverage double precision NOT NULL CHECK (coverage > 0 AND coverage <= 1),
   created_at timestamptz(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
   UNIQUE (image_id, sha256)
@@ -86,6 +91,18 @@ CREATE TABLE paint_job (
 );
 CREATE INDEX ON paint_job (state, created_at);
 
+CREATE TABLE paint_job_attempt (
+  job_id uuid NOT NULL REFERENCES paint_job (id),
+  number integer NOT NULL CHECK (number > 0),
+  worker text NOT NULL,
+  started_at timestamptz(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+  ended_at timestamptz(3),
+  outcome "AttemptOutcome",
+  error text,
+  PRIMARY KEY (job_id, number),
+  CHECK ((outcome IS NULL) = (ended_at IS NULL))
+);
+
 CREATE TABLE paint_job_trial (
   job_id uuid NOT NULL REFERENCES paint_job (id),
   trial_id uuid NOT NULL REFERENCES trial (id),
@@ -108,8 +125,18 @@ CREATE TABLE rating (
   painting_id uuid NOT NULL REFERENCES painting (id),
   rater text NOT NULL,
   score smallint NOT NULL CHECK (score BETWEEN 1 AND 3),
+  revision integer NOT NULL DEFAULT 1 CHECK (revision > 0),
   created_at timestamptz(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+  updated_at timestamptz(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
   UNIQUE (painting_id, rater)
+);
+
+CREATE TABLE rating_revision (
+  rating_id uuid NOT NULL REFERENCES rating (id),
+  number integer NOT NULL CHECK (number > 0),
+  score smallint NOT NULL CHECK (score BETWEEN 1 AND 3),
+  created_at timestamptz(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+  PRIMARY KEY (rating_id, number)
 );
 
 CREATE TABLE worker_heartbeat (

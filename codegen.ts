@@ -1,0 +1,41 @@
+// Resolver types from schema.graphql; parents are database rows, so that resolvers load what rows do not hold.
+
+import type { CodegenConfig } from '@graphql-codegen/cli';
+
+const ROWS = [
+  'Subject',
+  'FmriSession',
+  'Trial',
+  'SourceImage',
+  'Mask',
+  'Model',
+  'PaintJob',
+  'PaintJobAttempt',
+  'Painting',
+  'Rating',
+];
+
+const config: CodegenConfig = {
+  schema: 'schema.graphql',
+  generates: {
+    'src/generated/graphql.ts': {
+      plugins: ['typescript', 'typescript-resolvers'],
+      config: {
+        useTypeImports: true,
+        enumsAsTypes: true,
+        defaultScalarType: 'unknown',
+        inputMaybeValue: 'T | null | undefined',
+        contextType: '../api/context.js#ApiContext',
+        mappers: Object.fromEntries(ROWS.map((row) => [row, `./prisma/client.js#${row} as ${row}Row`])),
+        scalars: {
+          ID: 'string',
+          DateTime: 'Date',
+          Upload: { input: 'Promise<import("../services/lab.js").UploadedFile>', output: 'never' },
+        },
+      },
+    },
+  },
+};
+
+// biome-ignore lint/style/noDefaultExport: the tool wants it
+export default config;

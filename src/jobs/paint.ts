@@ -1,0 +1,101 @@
+// The task `paint`: one attempt at one paint job, from its row to its paintings.
+
+import { AppError, isAppError } from '../errors.js';
+import { decodeRgb, encodePng, encodeThumbnail } from '../imaging/decode.js';
+import type { PaintEvent, PaintMessage } from '../painter/messages.js';
+import { InferenceFailedError, type InferenceProcess } from '../runtime/inference-process.js';
+import type { Services } from '../services/context.js';
+import {
+  claimPaintJob,
+  type FinishedPainting,
+  finishPaintJob,
+  reportProgress,
+} from '../services/paint-jobs.js';
+import { meanSignal } from '../services/subjects.js';
+
+/** Progress is written at most this often, so that short steps do not turn into many writes. */
+const PROGRESS_MS = 250;
+
+async function gather(services: Services, jobId: string): Promise<PaintMessage> {
+  const job = await services.store.prisma.paintJob.findUniqueOrThrow({
+    where: { id: jobId },
+    include: { image: true, mask: true, model: true, trials: true },
+  });
+  const source = await decodeRgb(await services.blobs.get(job.image.pngSha256), 'image');
+  const data = new Uint8Array(await services.blobs.get(job.mask.sha256));
+  return {
+    bundleFolder: job.model.folder,
+    bundleHash: job.model.hash,
+    source,
+    mask: { width: source.width, height: source.height, data },
+    signal: await meanSignal(
+      services,
+      job.trials.map((trial) => trial.trialId),
+    ),
+    seed: Number(job.seed),
+    paintings: job.paintingCount,
+    steps: job.steps,
+    guidanceScale: job.guidanceScale,
+  };
+}
+
+/** Runs one attempt. Throws only for what is worth another attempt: a lost child, a lost database. */
+export async function runPaintJob(
+  services: Services,
+  inference: InferenceProcess<PaintMessage, PaintEvent>,
+  jobId: string,
+  shutdown: AbortSignal,
+): Promise<void> {
+  const job = await claimPaintJob(services, jobId);
+  if (!job) return;
+  const abort = new AbortController();
+  const onShutdown = () => abort.abort();
+  shutdown.addEventListener('abort', onShutdown, { once: true });
+  const finished: Promise<FinishedPainting>[] = [];
+  let reported = performance.now();
+  let writing: Promise<void> = Promise.resolve();
+  const onEvent = (event: PaintEvent) => {
+    if (event.type === 'painting') {
+      const { index, image, outsideMaskDifferentPixels } = event;
+      const stored = (async () => ({
+        index,
+        outsideMaskDifferentPixels,
+        pngSha256: await services.blobs.put(await encodePng(image)),
+        thumbnailSha256: await services.blobs.put(await encodeThumbnail(image)),
+      }))();
+      stored.catch(() => {});
+      finished.push(stored);
+      return;
+    }
+    const now = performance.now();
+    if (now - reported < PROGRESS_MS && event.done < event.total) return;
+    reported = now;
+    writing = writing
+      .then(() => reportProgress(services, job, event.done, event.total))
+      .then((wanted) => {
+        if (!wanted) abort.abort();
+      });
+    writing.catch(() => abort.abort());
+  };
+  try {
+    await inference.run(await gather(services, jobId), onEvent, abort.signal);
+    await writing;
+    await finishPaintJob(services, job, { state: 'SUCCEEDED', paintings: await Promise.all(finished) });
+  } catch (error) {
+    await writing.catch(() => {});
+    if (shutdown.aborted)
+      throw new AppError('UNAVAILABLE', 'the worker is shutting down; the job runs again elsewhere');
+    const known = isAppError(error) || error instanceof InferenceFailedError;
+    if (!known) throw error;
+    if (error.code === 'CANCELLED') await finishPaintJob(services, job, { state: 'CANCELLED' });
+    else {
+      await finishPaintJob(services, job, {
+        state: 'FAILED',
+        errorCode: error.code ?? 'INTERNAL',
+        errorMessage: error.message,
+      });
+    }
+  } finally {
+    shutdown.removeEventListener('abort', onShutdown);
+  }
+}

@@ -1,0 +1,53 @@
+// The inference child: opens bundles, paints, and reports. It knows no database and no network, and ends with its parent.
+
+import { isAppError } from '../errors.js';
+import { loadBundle } from '../painter/bundle.js';
+import type { PaintEvent, PaintMessage } from '../painter/messages.js';
+import { openPainter, type Painter, paint } from '../painter/painter.js';
+import type { FromChild, ToChild } from '../runtime/inference-process.js';
+
+const painters = new Map<string, Promise<Painter>>();
+const aborts = new Map<number, AbortController>();
+const say = (message: FromChild<PaintEvent>) => process.send?.(message);
+
+async function painterFor(folder: string, hash: string): Promise<Painter> {
+  const known = painters.get(hash);
+  if (known) return known;
+  const opening = loadBundle(folder).then((bundle) => {
+    if (bundle.hash !== hash)
+      throw new Error(`the bundle in ${folder} has changed since it was registered; restart the server`);
+    return openPainter(bundle);
+  });
+  painters.set(hash, opening);
+  opening.catch(() => painters.delete(hash));
+  return opening;
+}
+
+async function work(id: number, request: PaintMessage): Promise<void> {
+  const abort = new AbortController();
+  aborts.set(id, abort);
+  try {
+    const painter = await painterFor(request.bundleFolder, request.bundleHash);
+    const onStep = (done: number, total: number) =>
+      say({ type: 'event', id, event: { type: 'step', done, total } });
+    for await (const painting of paint(painter, { ...request, onStep, abort: abort.signal })) {
+      say({ type: 'event', id, event: { type: 'painting', ...painting } });
+    }
+    say({ type: 'done', id });
+  } catch (error) {
+    const facts = isAppError(error)
+      ? { code: error.code, ...(error.field ? { field: error.field } : {}) }
+      : {};
+    say({ type: 'failed', id, message: error instanceof Error ? error.message : String(error), ...facts });
+  } finally {
+    aborts.delete(id);
+  }
+}
+
+process.on('message', (message: ToChild<PaintMessage>) => {
+  if (message.type === 'run') void work(message.id, message.request);
+  else aborts.get(message.id)?.abort();
+});
+process.on('disconnect', () => process.exit(0));
+// Ctrl-C goes to the whole group; the parent decides when this process ends.
+process.on('SIGINT', () => {});

@@ -1,0 +1,24 @@
+// What the worker and its inference child say to each other about painting.
+
+import type { MaskImage, RgbImage } from '../imaging/types.js';
+
+export interface PaintMessage {
+  readonly bundleFolder: string;
+  readonly bundleHash: string;
+  readonly source: RgbImage;
+  readonly mask: MaskImage;
+  readonly signal: Float32Array;
+  readonly seed: number;
+  readonly paintings: number;
+  readonly steps: number;
+  readonly guidanceScale: number;
+}
+
+export type PaintEvent =
+  | { readonly type: 'step'; readonly done: number; readonly total: number }
+  | {
+      readonly type: 'painting';
+      readonly index: number;
+      readonly image: RgbImage;
+      readonly outsideMaskDifferentPixels: number;
+    };

@@ -1,0 +1,34 @@
+// Models: bundles that this server can paint with, registered from their folders.
+
+import type { Model } from '../generated/prisma/client.js';
+import type { Services } from './context.js';
+
+/** What registration needs to know of a verified bundle. */
+export interface BundleFacts {
+  readonly folder: string;
+  readonly hash: string;
+  readonly name: string;
+  readonly voxels: number;
+  readonly imageSizePx: number;
+  readonly subject: { readonly label: string; readonly simulated: boolean };
+  readonly defaults: { readonly steps: number; readonly guidanceScale: number };
+}
+
+/** Registers a bundle; a bundle of the same hash is one model, wherever its folder is now. */
+export async function registerModel({ store }: Services, facts: BundleFacts): Promise<Model> {
+  const data = {
+    name: facts.name,
+    folder: facts.folder,
+    subjectLabel: facts.subject.label,
+    simulated: facts.subject.simulated,
+    voxels: facts.voxels,
+    imageSizePx: facts.imageSizePx,
+    defaultSteps: facts.defaults.steps,
+    defaultGuidanceScale: facts.defaults.guidanceScale,
+  };
+  return store.prisma.model.upsert({
+    where: { hash: facts.hash },
+    create: { hash: facts.hash, ...data },
+    update: { folder: facts.folder },
+  });
+}

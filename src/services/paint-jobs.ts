@@ -1,0 +1,155 @@
+// Paint jobs: submit, cancel, and the fenced writes of those who run them. The row is the truth; the queue only wakes.
+
+import { AppError } from '../errors.js';
+import { type PaintJob, PaintJobState } from '../generated/prisma/client.js';
+import { enqueue } from '../queue/queue.js';
+import type { Services } from './context.js';
+
+export interface SubmitPaintJob {
+  readonly imageId: string;
+  readonly maskId: string;
+  readonly trialIds: readonly string[];
+  readonly modelId: string;
+  readonly seed: number;
+  readonly steps?: number | null | undefined;
+  readonly guidanceScale?: number | null | undefined;
+  readonly paintingCount: number;
+}
+
+function bad(field: string, message: string): never {
+  throw new AppError('BAD_INPUT', message, { field });
+}
+
+function missing(field: string): never {
+  throw new AppError('NOT_FOUND', `no such ${field.replace(/Ids?$/, '')}`, { field });
+}
+
+function checkNumbers(input: SubmitPaintJob): void {
+  const { seed, steps, guidanceScale, paintingCount, trialIds } = input;
+  if (!Number.isInteger(seed) || seed < 0 || seed > 0xffffffff)
+    bad('seed', `seed must be a whole number from 0 to 4294967295, it is ${seed}`);
+  if (steps != null && (!Number.isInteger(steps) || steps < 1 || steps > 1000))
+    bad('steps', `steps must be from 1 to 1000, it is ${steps}`);
+  if (guidanceScale != null && !(guidanceScale >= 0 && guidanceScale <= 30)) {
+    bad('guidanceScale', `guidance must be from 0 to 30, it is ${guidanceScale}`);
+  }
+  if (!Number.isInteger(paintingCount) || paintingCount < 1 || paintingCount > 16) {
+    bad('paintingCount', `the number of paintings must be from 1 to 16, it is ${paintingCount}`);
+  }
+  if (trialIds.length < 1 || trialIds.length > 100)
+    bad('trialIds', 'give 1 to 100 trials; several are averaged');
+  if (new Set(trialIds).size !== trialIds.length) bad('trialIds', 'each trial may be named once');
+}
+
+/** Checks a job against its parts and writes its row and its queue entry in one transaction. */
+export async function submitPaintJob({ store }: Services, input: SubmitPaintJob): Promise<PaintJob> {
+  checkNumbers(input);
+  return store.prisma.$transaction(async (tx) => {
+    const model = (await tx.model.findUnique({ where: { id: input.modelId } })) ?? missing('modelId');
+    const image = (await tx.sourceImage.findUnique({ where: { id: input.imageId } })) ?? missing('imageId');
+    const mask = (await tx.mask.findUnique({ where: { id: input.maskId } })) ?? missing('maskId');
+    if (mask.imageId !== image.id) bad('maskId', 'the mask belongs to another image');
+    const trials = await tx.trial.findMany({
+      where: { id: { in: [...input.trialIds] } },
+      include: { session: { include: { subject: true } } },
+    });
+    if (trials.length !== input.trialIds.length) missing('trialIds');
+    for (const { session } of trials) {
+      if (session.subject.label !== model.subjectLabel) {
+        bad(
+          'trialIds',
+          `the model is of subject ${model.subjectLabel}, the trial of subject ${session.subject.label}; models are per subject`,
+        );
+      }
+      if (session.voxels !== model.voxels)
+        bad('trialIds', `the trial has ${session.voxels} voxels; the model takes ${model.voxels}`);
+    }
+    const job = await tx.paintJob.create({
+      data: {
+        imageId: image.id,
+        maskId: mask.id,
+        modelId: model.id,
+        seed: BigInt(input.seed),
+        steps: input.steps ?? model.defaultSteps,
+        guidanceScale: input.guidanceScale ?? model.defaultGuidanceScale,
+        paintingCount: input.paintingCount,
+        trials: { create: input.trialIds.map((trialId) => ({ trialId })) },
+      },
+    });
+    await enqueue(tx, 'paint', { paintJobId: job.id });
+    return job;
+  });
+}
+
+/** Asks a job to end. A queued one ends at once, a running one between two denoising steps; an ended one stays as it is. */
+export async function cancelPaintJob({ store }: Services, id: string): Promise<PaintJob> {
+  await store.prisma.paintJob.updateMany({
+    where: { id, state: PaintJobState.QUEUED },
+    data: { state: PaintJobState.CANCELLED, cancelRequested: true, finishedAt: new Date() },
+  });
+  await store.prisma.paintJob.updateMany({
+    where: { id, state: PaintJobState.RUNNING },
+    data: { cancelRequested: true },
+  });
+  return (await store.prisma.paintJob.findUnique({ where: { id } })) ?? missing('paintJobId');
+}
+
+/** Takes a job for one more attempt, or gives undefined when it has ended already. */
+export async function claimPaintJob({ store }: Services, id: string): Promise<PaintJob | undefined> {
+  const claimed = await store.prisma.paintJob.updateManyAndReturn({
+    where: { id, state: { in: [PaintJobState.QUEUED, PaintJobState.RUNNING] } },
+    data: { state: PaintJobState.RUNNING, attempt: { increment: 1 }, startedAt: new Date(), stepsDone: 0 },
+  });
+  return claimed[0];
+}
+
+/** Notes progress; false when this attempt should stop (cancelled, or another attempt took over). */
+export async function reportProgress(
+  { store }: Services,
+  job: PaintJob,
+  stepsDone: number,
+  stepsTotal: number,
+): Promise<boolean> {
+  const rows = await store.prisma.paintJob.updateManyAndReturn({
+    where: { id: job.id, attempt: job.attempt, state: PaintJobState.RUNNING },
+    data: { stepsDone, stepsTotal },
+    select: { cancelRequested: true },
+  });
+  return rows.length === 1 && !rows[0]!.cancelRequested;
+}
+
+export interface FinishedPainting {
+  readonly index: number;
+  readonly pngSha256: string;
+  readonly thumbnailSha256: string;
+  readonly outsideMaskDifferentPixels: number;
+}
+
+export type Outcome =
+  | { readonly state: 'SUCCEEDED'; readonly paintings: readonly FinishedPainting[] }
+  | { readonly state: 'FAILED'; readonly errorCode: string; readonly errorMessage: string }
+  | { readonly state: 'CANCELLED' };
+
+/** Ends an attempt, result and state in one transaction. A stale attempt writes nothing and gets false. */
+export async function finishPaintJob({ store }: Services, job: PaintJob, outcome: Outcome): Promise<boolean> {
+  return store.prisma.$transaction(async (tx) => {
+    const { state } = outcome;
+    const fenced = await tx.paintJob.updateMany({
+      where: { id: job.id, attempt: job.attempt, state: PaintJobState.RUNNING },
+      data: {
+        state,
+        finishedAt: new Date(),
+        ...(outcome.state === 'FAILED'
+          ? { errorCode: outcome.errorCode, errorMessage: outcome.errorMessage }
+          : {}),
+      },
+    });
+    if (fenced.count !== 1) return false;
+    if (outcome.state === 'SUCCEEDED') {
+      await tx.painting.createMany({
+        data: outcome.paintings.map((painting) => ({ jobId: job.id, ...painting })),
+      });
+    }
+    return true;
+  });
+}
