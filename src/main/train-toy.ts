@@ -1,6 +1,7 @@
 // `npm run train:toy`: trains every network of the toy bundle in turn and writes models/toy. Resumes by itself.
 
 import { availableParallelism, cpus } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { writeBundle } from '../painter/bundle.js';
 import { autoencoderObjective, imageEncoderObjective } from '../train/objectives.js';
@@ -21,7 +22,7 @@ import { readPhotographs } from './toy/photographs.js';
 import { PLAN, TOY } from './toy/settings.js';
 import { type StageResult, trainStage } from './toy/stage.js';
 import { measureRetrieval, trainBrainStages } from './toy/train-brain.js';
-import { buildPool, TOY_SCHEDULER, trainDiffusion } from './toy/train-diffusion.js';
+import { buildPool, cachedPool, TOY_SCHEDULER, trainDiffusion } from './toy/train-diffusion.js';
 
 const { values } = parseArgs({
   options: {
@@ -34,6 +35,8 @@ const { values } = parseArgs({
     until: { type: 'string' },
     stimuli: { type: 'string', default: '6000' },
     pool: { type: 'string', default: '12000' },
+    /** Steps of the diffusion stage; a resumed run may shorten or lengthen its schedule. */
+    steps: { type: 'string', default: String(PLAN.diffusion.steps) },
     /** How the card credits the photographs. */
     attribution: { type: 'string', default: '' },
   },
@@ -100,17 +103,19 @@ const fixed = {
   brain_adapter: brainAdapterNetwork(stages.adapter.weights),
   pseudo_brain_generator: pseudoBrainNetwork(stages.generator.weights),
 };
-const pool = await buildPool(
-  {
-    vaeEncoder: fixed.vae_encoder,
-    imageEncoder: encoderModel,
-    pseudoBrain: fixed.pseudo_brain_generator,
-    brainAdapter: fixed.brain_adapter,
-  },
-  stages.residualStd,
-  Number(values.pool),
-  photographs,
-  say,
+const pool = await cachedPool(join(folder, 'pool.bin'), () =>
+  buildPool(
+    {
+      vaeEncoder: fixed.vae_encoder,
+      imageEncoder: encoderModel,
+      pseudoBrain: fixed.pseudo_brain_generator,
+      brainAdapter: fixed.brain_adapter,
+    },
+    stages.residualStd,
+    Number(values.pool),
+    photographs,
+    say,
+  ),
 );
 const configs = {
   vae_encoder: TOY.autoencoder,
@@ -169,8 +174,10 @@ const before = {
   pseudoBrainGenerator: stages.generator,
   brainAdapter: stages.adapter,
 };
+const steps = Number(values.steps);
 const diffusion = await trainDiffusion(pool, {
   ...common,
+  steps,
   onSnapshot: (weights, step) => write(weights, step, before),
 });
-await write(diffusion.weights, PLAN.diffusion.steps, { ...before, diffusion });
+await write(diffusion.weights, steps, { ...before, diffusion });

@@ -1,6 +1,8 @@
 // The diffusion stage: a pool of encoded pictures with masks and conditions, then velocity prediction on it.
 // Only pseudo signals condition it: A(G(Z(m.x_s)), sigma), as in the paper.
 
+import { existsSync } from 'node:fs';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { writePlanar, writeRegion } from '../../imaging/tensor.js';
 import type { RgbImage } from '../../imaging/types.js';
 import type { SchedulerConfig } from '../../painter/manifest.js';
@@ -119,6 +121,38 @@ export async function buildPool(
       values[i] = x * scale;
     });
   return { ...pool, scale };
+}
+
+const POOL_PARTS = ['latents', 'maskedLatents', 'keep', 'conditions'] as const;
+
+/** The pool of an earlier run from its file, or a new one that is then kept there. */
+export async function cachedPool(path: string, build: () => Promise<Pool>): Promise<Pool> {
+  if (existsSync(path)) {
+    const bytes = await readFile(path);
+    const [count, scale] = [bytes.readDoubleLE(0), bytes.readDoubleLE(8)];
+    const widths = { latents: LATENT, maskedLatents: LATENT, keep: CELLS, conditions: CONDITION };
+    let at = bytes.byteOffset + 16;
+    const parts = POOL_PARTS.map((name) => {
+      const part = new Float32Array(bytes.buffer, at, count * widths[name]);
+      at += part.byteLength;
+      return [name, part] as const;
+    });
+    return {
+      count,
+      scale,
+      ...(Object.fromEntries(parts) as Record<(typeof POOL_PARTS)[number], Float32Array>),
+    };
+  }
+  const pool = await build();
+  const head = Buffer.alloc(16);
+  head.writeDoubleLE(pool.count, 0);
+  head.writeDoubleLE(pool.scale, 8);
+  const parts = POOL_PARTS.map((name) =>
+    Buffer.from(pool[name].buffer, pool[name].byteOffset, pool[name].byteLength),
+  );
+  await writeFile(`${path}.tmp`, Buffer.concat([head, ...parts]));
+  await rename(`${path}.tmp`, path);
+  return pool;
 }
 
 /** One batch of noised samples: x_t = sqrt(a) x0 + sqrt(1-a) eps, target v = sqrt(a) eps - sqrt(1-a) x0. */
