@@ -30,12 +30,14 @@ const config: CodegenConfig = {
         scalars: {
           ID: 'string',
           DateTime: 'Date',
-          Upload: { input: 'Promise<import("../services/lab.js").UploadedFile>', output: 'never' },
+          Upload: {
+            input: 'Promise<import("graphql-upload/processRequest.mjs").FileUpload>',
+            output: 'never',
+          },
         },
       },
     },
   },
 };
 
-// biome-ignore lint/style/noDefaultExport: the tool wants it
 export default config;

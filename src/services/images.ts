@@ -2,12 +2,14 @@
 
 import { createHash } from 'node:crypto';
 import { AppError } from '../errors.js';
-import type { Mask, SourceImage } from '../generated/prisma/client.js';
+import type { Mask, Prisma, SourceImage } from '../generated/prisma/client.js';
 import { decodeRgb, encodePng, encodeThumbnail, inspectImage } from '../imaging/decode.js';
 import { maskFromImage } from '../imaging/mask-image.js';
 import { type MaskPreset, maskCoverage, presetMask } from '../imaging/mask-shapes.js';
 import type { MaskImage } from '../imaging/types.js';
 import type { Services } from './context.js';
+
+export type MaskPresetInput = MaskPreset;
 
 /** Decodes, checks and stores a picture; the same file again returns the same row. */
 export async function uploadImage({ store, blobs }: Services, bytes: Uint8Array): Promise<SourceImage> {
@@ -38,25 +40,45 @@ async function requireImage({ store }: Services, id: string): Promise<SourceImag
   return image;
 }
 
-async function storeMask({ store, blobs }: Services, image: SourceImage, mask: MaskImage): Promise<Mask> {
-  const sha256 = await blobs.put(mask.data);
-  const data = { imageId: image.id, sha256, coverage: maskCoverage(mask) };
-  return store.prisma.mask.upsert({
-    where: { imageId_sha256: { imageId: image.id, sha256 } },
-    create: data,
-    update: {},
-  });
+/** Black and white PNG of a mask, for the eye. */
+function encodeMask({ width, height, data }: MaskImage): Promise<Buffer> {
+  const wide = new Uint8Array(data.length * 3);
+  for (let i = 0; i < data.length; i++) if (data[i]) wide.fill(255, i * 3, i * 3 + 3);
+  return encodePng({ width, height, data: wide });
 }
 
+async function storeMask(
+  { store, blobs }: Services,
+  image: SourceImage,
+  mask: MaskImage,
+  preset?: MaskPreset,
+): Promise<Mask> {
+  const sha256 = createHash('sha256').update(mask.data).digest('hex');
+  const where = { imageId_sha256: { imageId: image.id, sha256 } };
+  const before = await store.prisma.mask.findUnique({ where });
+  if (before) return before;
+  await blobs.put(mask.data);
+  const create = {
+    imageId: image.id,
+    sha256,
+    pngSha256: await blobs.put(await encodeMask(mask)),
+    coverage: maskCoverage(mask),
+    ...(preset ? { preset: { ...preset } as Prisma.InputJsonObject } : {}),
+  };
+  return store.prisma.mask.upsert({ where, create, update: {} });
+}
+
+/** Makes a mask from a shape; the same pixels again return the same row. */
 export async function createPresetMask(
   services: Services,
   imageId: string,
   preset: MaskPreset,
 ): Promise<Mask> {
   const image = await requireImage(services, imageId);
-  return storeMask(services, image, presetMask(preset, image.width, image.height));
+  return storeMask(services, image, presetMask(preset, image.width, image.height), preset);
 }
 
+/** Checks and stores a drawn mask; the same pixels again return the same row. */
 export async function uploadMask(services: Services, imageId: string, bytes: Uint8Array): Promise<Mask> {
   const image = await requireImage(services, imageId);
   return storeMask(services, image, maskFromImage(await decodeRgb(bytes, 'file'), image, 'file'));

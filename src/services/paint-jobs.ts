@@ -1,7 +1,9 @@
 // Paint jobs: submit, cancel, and the fenced writes of those who run them. The row is the truth; the queue only wakes.
 
+import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError } from '../errors.js';
-import { type PaintJob, PaintJobState } from '../generated/prisma/client.js';
+import { AttemptOutcome, type PaintJob, PaintJobState } from '../generated/prisma/client.js';
 import { enqueue } from '../queue/queue.js';
 import type { Services } from './context.js';
 
@@ -21,7 +23,9 @@ function bad(field: string, message: string): never {
 }
 
 function missing(field: string): never {
-  throw new AppError('NOT_FOUND', `no such ${field.replace(/Ids?$/, '')}`, { field });
+  throw new AppError('NOT_FOUND', `no such ${field === 'id' ? 'paint job' : field.replace(/Ids?$/, '')}`, {
+    field,
+  });
 }
 
 function checkNumbers(input: SubmitPaintJob): void {
@@ -91,16 +95,30 @@ export async function cancelPaintJob({ store }: Services, id: string): Promise<P
     where: { id, state: PaintJobState.RUNNING },
     data: { cancelRequested: true },
   });
-  return (await store.prisma.paintJob.findUnique({ where: { id } })) ?? missing('paintJobId');
+  return (await store.prisma.paintJob.findUnique({ where: { id } })) ?? missing('id');
 }
 
-/** Takes a job for one more attempt, or gives undefined when it has ended already. */
+/** Takes a job for one more attempt, or gives undefined when it has ended already or was cancelled meanwhile. */
 export async function claimPaintJob({ store }: Services, id: string): Promise<PaintJob | undefined> {
-  const claimed = await store.prisma.paintJob.updateManyAndReturn({
-    where: { id, state: { in: [PaintJobState.QUEUED, PaintJobState.RUNNING] } },
-    data: { state: PaintJobState.RUNNING, attempt: { increment: 1 }, startedAt: new Date(), stepsDone: 0 },
+  return store.prisma.$transaction(async (tx) => {
+    await tx.paintJob.updateMany({
+      where: { id, state: PaintJobState.RUNNING, cancelRequested: true },
+      data: { state: PaintJobState.CANCELLED, finishedAt: new Date() },
+    });
+    await tx.paintJobAttempt.updateMany({
+      where: { jobId: id, outcome: null },
+      data: { outcome: AttemptOutcome.LOST, endedAt: new Date() },
+    });
+    const [job] = await tx.paintJob.updateManyAndReturn({
+      where: { id, state: { in: [PaintJobState.QUEUED, PaintJobState.RUNNING] } },
+      data: { state: PaintJobState.RUNNING, attempt: { increment: 1 }, startedAt: new Date(), stepsDone: 0 },
+    });
+    if (job) {
+      const worker = `${hostname()}:${process.pid}`;
+      await tx.paintJobAttempt.create({ data: { jobId: id, number: job.attempt, worker } });
+    }
+    return job;
   });
-  return claimed[0];
 }
 
 /** Notes progress; false when this attempt should stop (cancelled, or another attempt took over). */
@@ -145,6 +163,14 @@ export async function finishPaintJob({ store }: Services, job: PaintJob, outcome
       },
     });
     if (fenced.count !== 1) return false;
+    await tx.paintJobAttempt.update({
+      where: { jobId_number: { jobId: job.id, number: job.attempt } },
+      data: {
+        outcome: state,
+        endedAt: new Date(),
+        error: outcome.state === 'FAILED' ? outcome.errorMessage : null,
+      },
+    });
     if (outcome.state === 'SUCCEEDED') {
       await tx.painting.createMany({
         data: outcome.paintings.map((painting) => ({ jobId: job.id, ...painting })),
@@ -152,4 +178,23 @@ export async function finishPaintJob({ store }: Services, job: PaintJob, outcome
     }
     return true;
   });
+}
+
+/** How often a watched row is read. Workers write progress four times a second at most. */
+const WATCH_MS = 200;
+
+/**
+ * The job now, after each change, and at last in its final state. Reads one row by its key instead of NOTIFY, which
+ * takes a lock over the whole database at each commit. Throws AppError NOT_FOUND.
+ */
+export async function* watchPaintJob({ store }: Services, id: string): AsyncGenerator<PaintJob> {
+  let seen = '';
+  for (;;) {
+    const job = (await store.prisma.paintJob.findUnique({ where: { id } })) ?? missing('id');
+    const facts = [job.state, job.attempt, job.stepsDone, job.stepsTotal, job.cancelRequested].join();
+    if (facts !== seen) yield job;
+    seen = facts;
+    if (job.finishedAt) return;
+    await sleep(WATCH_MS);
+  }
 }

@@ -16,9 +16,14 @@ export async function ratePainting(
     throw new AppError('BAD_INPUT', 'name the rater with 1 to 100 characters', { field: 'rater' });
   const painting = await store.prisma.painting.findUnique({ where: { id: paintingId } });
   if (!painting) throw new AppError('NOT_FOUND', 'no such painting', { field: 'paintingId' });
-  return store.prisma.rating.upsert({
-    where: { paintingId_rater: { paintingId, rater } },
-    create: { paintingId, rater, score },
-    update: { score },
+  // The increment locks the row, so that two words of one rater become two revisions.
+  return store.prisma.$transaction(async (tx) => {
+    const rating = await tx.rating.upsert({
+      where: { paintingId_rater: { paintingId, rater } },
+      create: { paintingId, rater, score },
+      update: { score, revision: { increment: 1 } },
+    });
+    await tx.ratingRevision.create({ data: { ratingId: rating.id, number: rating.revision, score } });
+    return rating;
   });
 }

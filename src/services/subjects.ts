@@ -33,7 +33,7 @@ export interface ImportSession {
 export async function importSession({ store, blobs }: Services, input: ImportSession): Promise<FmriSession> {
   const label = canonicalLabel(input.label, 'label');
   const matrix = readBetaMatrix(input.betas, 'betas');
-  const rows = parseTrialTable(input.trialTable, matrix.trials, 'trialTable');
+  const rows = parseTrialTable(input.trialTable, matrix.trials, 'trials');
   const subject = await store.prisma.subject.findUnique({ where: { id: input.subjectId } });
   if (!subject) throw new AppError('NOT_FOUND', 'no such subject', { field: 'subjectId' });
   const uploadSha256 = createHash('sha256').update(input.betas).update(input.trialTable).digest('hex');
@@ -63,6 +63,7 @@ export async function importSession({ store, blobs }: Services, input: ImportSes
       label,
       voxels: matrix.voxels,
       constantVoxels,
+      normalisation: 'z-score of each voxel over the trials of the session, ddof 1; constant voxels are 0',
       uploadSha256,
       betasSha256,
       trials: { create: rows.map((row, index) => ({ index, ...row })) },

@@ -1,0 +1,58 @@
+// How errors leave the process: AppErrors as typed data, everything else as an id that the log explains.
+
+import { randomUUID } from 'node:crypto';
+import { GraphQLError, type GraphQLFormattedError } from 'graphql';
+import { type AppError, type ErrorCode, isAppError } from '../errors.js';
+import type { Log } from '../log.js';
+
+export interface UserErrorData {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly field: string | null;
+}
+
+const toUserError = ({ code, message, field }: AppError): UserErrorData => ({
+  code,
+  message,
+  field: field ?? null,
+});
+
+/** Runs a mutation's action; an AppError becomes the payload's userErrors, any other error is thrown on. */
+export async function toPayload<K extends string, V>(
+  key: K,
+  action: () => Promise<V>,
+): Promise<{ [P in K]: V | null } & { userErrors: UserErrorData[] }> {
+  type Payload = { [P in K]: V | null } & { userErrors: UserErrorData[] };
+  try {
+    return { [key]: await action(), userErrors: [] } as unknown as Payload;
+  } catch (error) {
+    if (!isAppError(error)) throw error;
+    return { [key]: null, userErrors: [toUserError(error)] } as unknown as Payload;
+  }
+}
+
+/** An error as a caller may see it. Faults of ours are logged under an id, and only the id is shown. */
+export function formatError(
+  log: Log,
+  formatted: GraphQLFormattedError,
+  error: unknown,
+): GraphQLFormattedError {
+  const cause = error instanceof GraphQLError ? (error.originalError ?? error) : error;
+  const { path, locations } = formatted;
+  const place = { ...(path ? { path } : {}), ...(locations ? { locations } : {}) };
+  if (isAppError(cause)) {
+    const { code, field } = toUserError(cause);
+    return { message: cause.message, ...place, extensions: { code, ...(field ? { field } : {}) } };
+  }
+  if (cause instanceof GraphQLError) {
+    const code = cause.extensions.code ?? formatted.extensions?.code ?? 'BAD_REQUEST';
+    return { message: formatted.message, ...place, extensions: { code } };
+  }
+  const errorId = randomUUID();
+  log.error({ errorId, err: cause, path }, 'a request failed');
+  return {
+    message: `internal error ${errorId}; the server's log says more`,
+    ...place,
+    extensions: { code: 'INTERNAL', errorId },
+  };
+}

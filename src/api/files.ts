@@ -1,0 +1,54 @@
+// Pictures over HTTP: /files/<kind>/<id>.<png|webp>. Content never changes under an id, so it may be cached for ever.
+
+import { type Response, Router } from 'express';
+import { isAppError } from '../errors.js';
+import type { ApiDeps } from './context.js';
+import { isUuid } from './ids.js';
+import { createLoaders } from './loaders.js';
+
+interface Found {
+  readonly pngSha256: string;
+  readonly thumbnailSha256?: string;
+}
+
+function find(deps: ApiDeps, kind: string, id: string): Promise<Found | null> {
+  const loaders = createLoaders(deps.services.store);
+  if (!isUuid(id)) return Promise.resolve(null);
+  if (kind === 'paintings') return loaders.Painting.load(id);
+  if (kind === 'source-images') return loaders.SourceImage.load(id);
+  if (kind === 'masks') return loaders.Mask.load(id);
+  return Promise.resolve(null);
+}
+
+function refuse(response: Response, status: number, message: string): void {
+  response.status(status).json({ error: { code: status === 404 ? 'NOT_FOUND' : 'INTERNAL', message } });
+}
+
+export function createFileRouter(deps: ApiDeps): Router {
+  const router = Router();
+  router.get('/:kind/:name', async (request, response) => {
+    const [, id = '', extension = ''] = /^([0-9a-f-]{36})\.(png|webp)$/.exec(request.params.name) ?? [];
+    const row = await find(deps, request.params.kind, id);
+    const sha256 = extension === 'png' ? row?.pngSha256 : row?.thumbnailSha256;
+    if (!sha256) return refuse(response, 404, 'no such file');
+    response.set({
+      ETag: `"${sha256}"`,
+      'Cache-Control': 'private, max-age=31536000, immutable',
+      'X-Content-Type-Options': 'nosniff',
+    });
+    if (request.fresh) return void response.status(304).end();
+    try {
+      response.type(extension).send(await deps.services.blobs.get(sha256));
+    } catch (error) {
+      deps.log.error({ err: error, sha256 }, 'a stored file cannot be read');
+      response.removeHeader('Cache-Control');
+      refuse(
+        response,
+        isAppError(error) && error.code === 'NOT_FOUND' ? 404 : 500,
+        'the file cannot be read',
+      );
+    }
+  });
+  router.use((_, response) => refuse(response, 404, 'no such file'));
+  return router;
+}

@@ -1,0 +1,73 @@
+// Batches of rows: each loader turns many reads of one request into one statement.
+
+import DataLoader from 'dataloader';
+import type { Store } from '../store/client.js';
+
+/** Rows by id; a missing one is an error, since only foreign keys and checked ids come here. */
+function byId<Row extends { id: string }>(fetch: (ids: string[]) => Promise<Row[]>) {
+  return new DataLoader<string, Row | null>(async (ids) => {
+    const rows = new Map((await fetch([...ids])).map((row) => [row.id, row]));
+    return ids.map((id) => rows.get(id) ?? null);
+  });
+}
+
+/** Lists of rows by the key of what they belong to, in the order in which they were fetched. */
+function listBy<Row>(fetch: (keys: string[]) => Promise<Row[]>, key: (row: Row) => string) {
+  return new DataLoader<string, Row[]>(async (keys) => {
+    const lists = new Map<string, Row[]>(keys.map((k) => [k, []]));
+    for (const row of await fetch([...keys])) lists.get(key(row))!.push(row);
+    return keys.map((k) => lists.get(k)!);
+  });
+}
+
+export type Loaders = ReturnType<typeof createLoaders>;
+
+export function createLoaders({ prisma }: Store) {
+  const among = (ids: string[]) => ({ where: { id: { in: ids } } });
+  return {
+    Subject: byId((ids) => prisma.subject.findMany(among(ids))),
+    FmriSession: byId((ids) => prisma.fmriSession.findMany(among(ids))),
+    Trial: byId((ids) => prisma.trial.findMany(among(ids))),
+    SourceImage: byId((ids) => prisma.sourceImage.findMany(among(ids))),
+    Mask: byId((ids) => prisma.mask.findMany(among(ids))),
+    Model: byId((ids) => prisma.model.findMany(among(ids))),
+    PaintJob: byId((ids) => prisma.paintJob.findMany(among(ids))),
+    Painting: byId((ids) => prisma.painting.findMany(among(ids))),
+    Rating: byId((ids) => prisma.rating.findMany(among(ids))),
+    trialsOfJob: listBy(
+      (ids) =>
+        prisma.paintJobTrial.findMany({
+          where: { jobId: { in: ids } },
+          include: { trial: true },
+          orderBy: { trialId: 'asc' },
+        }),
+      (row) => row.jobId,
+    ),
+    attemptsOfJob: listBy(
+      (ids) => prisma.paintJobAttempt.findMany({ where: { jobId: { in: ids } }, orderBy: { number: 'asc' } }),
+      (row) => row.jobId,
+    ),
+    paintingsOfJob: listBy(
+      (ids) => prisma.painting.findMany({ where: { jobId: { in: ids } }, orderBy: { index: 'asc' } }),
+      (row) => row.jobId,
+    ),
+    ratingsOfPainting: listBy(
+      (ids) => prisma.rating.findMany({ where: { paintingId: { in: ids } }, orderBy: { id: 'asc' } }),
+      (row) => row.paintingId,
+    ),
+  };
+}
+
+/** Types that node(id) finds. */
+export const NODE_TYPES = [
+  'Subject',
+  'FmriSession',
+  'Trial',
+  'SourceImage',
+  'Mask',
+  'Model',
+  'PaintJob',
+  'Painting',
+  'Rating',
+] as const;
+export type NodeType = (typeof NODE_TYPES)[number];

@@ -1,0 +1,12 @@
+// One scanning session.
+
+import type { FmriSessionResolvers } from '../../generated/graphql.js';
+import { listTrials } from '../../services/lists.js';
+import { encodeId } from '../ids.js';
+
+export const FmriSession: FmriSessionResolvers = {
+  id: ({ id }) => encodeId('FmriSession', id),
+  subject: async ({ subjectId }, _, { loaders }) => (await loaders.Subject.load(subjectId))!,
+  trials: ({ id }, { stimulus, ...args }, { services }) =>
+    listTrials(services, { sessionId: id, stimulus }, args),
+};

@@ -1,0 +1,11 @@
+// Which pixels may be painted.
+
+import type { MaskResolvers, MaskShape } from '../../generated/graphql.js';
+import { encodeId } from '../ids.js';
+
+export const Mask: MaskResolvers = {
+  id: ({ id }) => encodeId('Mask', id),
+  sourceImage: async ({ imageId }, _, { loaders }) => (await loaders.SourceImage.load(imageId))!,
+  shape: ({ preset }) => (preset ? ((preset as { shape: string }).shape.toUpperCase() as MaskShape) : null),
+  url: ({ id }) => `/files/masks/${id}.png`,
+};

@@ -1,0 +1,8 @@
+// A bundle that paints by the signals of one subject.
+
+import type { ModelResolvers } from '../../generated/graphql.js';
+import { encodeId } from '../ids.js';
+
+export const Model: ModelResolvers = {
+  id: ({ id }) => encodeId('Model', id),
+};

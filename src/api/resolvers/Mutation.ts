@@ -1,0 +1,65 @@
+// What can be changed. A field reads its input, asks its service, and answers with a payload.
+
+import type { MutationResolvers } from '../../generated/graphql.js';
+import { createPresetMask, uploadImage, uploadMask } from '../../services/images.js';
+import { registerModelFolder } from '../../services/models.js';
+import { cancelPaintJob, submitPaintJob } from '../../services/paint-jobs.js';
+import { ratePainting } from '../../services/ratings.js';
+import { createSubject, importSession } from '../../services/subjects.js';
+import { toPayload } from '../errors.js';
+import { decodeId } from '../ids.js';
+import { toMaskPreset } from '../mask-input.js';
+import { readUpload } from '../uploads.js';
+
+export const Mutation: MutationResolvers = {
+  createSubject: (_, { input }, { services }) =>
+    toPayload('subject', () =>
+      createSubject(services, { label: input.label, simulated: input.simulated ?? false }),
+    ),
+  importFmriSession: (_, { input }, { services, maxUploadBytes }) =>
+    toPayload('fmriSession', async () => {
+      const subjectId = decodeId('Subject', input.subjectId, 'subjectId');
+      const betas = await readUpload(input.betas, 'betas', maxUploadBytes);
+      const table = await readUpload(input.trials, 'trials', maxUploadBytes);
+      return importSession(services, { subjectId, label: input.label, betas, trialTable: table.toString() });
+    }),
+  uploadSourceImage: (_, { input }, { services, maxUploadBytes }) =>
+    toPayload('sourceImage', async () =>
+      uploadImage(services, await readUpload(input.file, 'file', maxUploadBytes)),
+    ),
+  createMask: (_, { input }, { services }) =>
+    toPayload('mask', async () => {
+      const imageId = decodeId('SourceImage', input.imageId, 'imageId');
+      return createPresetMask(services, imageId, toMaskPreset(input));
+    }),
+  uploadMask: (_, { input }, { services, maxUploadBytes }) =>
+    toPayload('mask', async () => {
+      const imageId = decodeId('SourceImage', input.imageId, 'imageId');
+      return uploadMask(services, imageId, await readUpload(input.file, 'file', maxUploadBytes));
+    }),
+  registerModel: (_, { input }, { services, modelFolders, describeBundle }) =>
+    toPayload('model', () => registerModelFolder(services, input.folder, modelFolders, describeBundle)),
+  submitPaintJob: (_, { input }, { services }) =>
+    toPayload('paintJob', async () =>
+      submitPaintJob(services, {
+        imageId: decodeId('SourceImage', input.imageId, 'imageId'),
+        maskId: decodeId('Mask', input.maskId, 'maskId'),
+        trialIds: input.trialIds.map((id) => decodeId('Trial', id, 'trialIds')),
+        modelId: decodeId('Model', input.modelId, 'modelId'),
+        seed: input.seed ?? 0,
+        steps: input.steps,
+        guidanceScale: input.guidanceScale,
+        paintingCount: input.paintingCount ?? 1,
+      }),
+    ),
+  cancelPaintJob: (_, { input }, { services }) =>
+    toPayload('paintJob', async () => cancelPaintJob(services, decodeId('PaintJob', input.id, 'id'))),
+  ratePainting: (_, { input }, { services }) =>
+    toPayload('rating', async () =>
+      ratePainting(services, {
+        paintingId: decodeId('Painting', input.paintingId, 'paintingId'),
+        score: input.score,
+        rater: input.rater ?? 'local',
+      }),
+    ),
+};

@@ -1,0 +1,19 @@
+// One order of paintings.
+
+import type { ErrorCode, PaintJobResolvers } from '../../generated/graphql.js';
+import { encodeId } from '../ids.js';
+
+export const PaintJob: PaintJobResolvers = {
+  id: ({ id }) => encodeId('PaintJob', id),
+  seed: ({ seed }) => Number(seed),
+  sourceImage: async ({ imageId }, _, { loaders }) => (await loaders.SourceImage.load(imageId))!,
+  mask: async ({ maskId }, _, { loaders }) => (await loaders.Mask.load(maskId))!,
+  model: async ({ modelId }, _, { loaders }) => (await loaders.Model.load(modelId))!,
+  trials: async ({ id }, _, { loaders }) => (await loaders.trialsOfJob.load(id)).map((row) => row.trial),
+  paintings: ({ id }, _, { loaders }) => loaders.paintingsOfJob.load(id),
+  attempts: ({ id }, _, { loaders }) => loaders.attemptsOfJob.load(id),
+  error: ({ errorCode, errorMessage }) =>
+    errorMessage === null
+      ? null
+      : { code: (errorCode ?? 'UNAVAILABLE') as ErrorCode, message: errorMessage, field: null },
+};

@@ -1,0 +1,28 @@
+// What can be read from the root.
+
+import type { QueryResolvers } from '../../generated/graphql.js';
+import { findSubject, listImages, listModels, listPaintJobs, listSubjects } from '../../services/lists.js';
+import type { ApiContext } from '../context.js';
+import { parseId } from '../ids.js';
+
+/** The row of an id with the name of its type, which the interface Node is resolved by. */
+async function loadNode(id: string, { loaders }: ApiContext) {
+  const parsed = parseId(id);
+  if (!parsed) return null;
+  const row = await loaders[parsed.type].load(parsed.key);
+  return row && { ...row, __typename: parsed.type };
+}
+
+export const Query: QueryResolvers = {
+  // biome-ignore lint/suspicious/noExplicitAny: the union of all rows
+  node: (_, { id }, context) => loadNode(id, context) as any,
+  subjects: (_, args, { services }) => listSubjects(services, args),
+  subjectByLabel: (_, { label }, { services }) => findSubject(services, label),
+  sourceImages: (_, args, { services }) => listImages(services, args),
+  models: (_, args, { services }) => listModels(services, args),
+  paintJobs: (_, { state, ...args }, { services }) => listPaintJobs(services, state, args),
+  paintJob: async (_, { id }, { loaders }) => {
+    const parsed = parseId(id);
+    return parsed?.type === 'PaintJob' ? loaders.PaintJob.load(parsed.key) : null;
+  },
+};

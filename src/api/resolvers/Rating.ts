@@ -1,0 +1,9 @@
+// What one rater thinks of one painting.
+
+import type { RatingResolvers } from '../../generated/graphql.js';
+import { encodeId } from '../ids.js';
+
+export const Rating: RatingResolvers = {
+  id: ({ id }) => encodeId('Rating', id),
+  painting: async ({ paintingId }, _, { loaders }) => (await loaders.Painting.load(paintingId))!,
+};

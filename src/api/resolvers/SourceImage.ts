@@ -1,0 +1,12 @@
+// A picture that can be painted on.
+
+import type { SourceImageResolvers } from '../../generated/graphql.js';
+import { encodeId } from '../ids.js';
+
+export const SourceImage: SourceImageResolvers = {
+  id: ({ id }) => encodeId('SourceImage', id),
+  widthPx: ({ width }) => width,
+  heightPx: ({ height }) => height,
+  url: ({ id }) => `/files/source-images/${id}.png`,
+  thumbnailUrl: ({ id }) => `/files/source-images/${id}.webp`,
+};

@@ -1,0 +1,10 @@
+// A person who was scanned.
+
+import type { SubjectResolvers } from '../../generated/graphql.js';
+import { listSessions } from '../../services/lists.js';
+import { encodeId } from '../ids.js';
+
+export const Subject: SubjectResolvers = {
+  id: ({ id }) => encodeId('Subject', id),
+  fmriSessions: ({ id }, args, { services }) => listSessions(services, id, args),
+};

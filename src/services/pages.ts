@@ -1,0 +1,78 @@
+// Pages of lists as the Relay connection specification has them. Rows are ordered by their time-ordered ids.
+
+import { AppError } from '../errors.js';
+
+const MAX_PAGE = 100;
+
+export interface PageArguments {
+  readonly first?: number | null | undefined;
+  readonly after?: string | null | undefined;
+  readonly last?: number | null | undefined;
+  readonly before?: string | null | undefined;
+}
+
+/** Prisma's part of a page: how many rows, from which one on. */
+export interface Slice {
+  readonly take: number;
+  readonly skip?: number;
+  readonly cursor?: { readonly id: string };
+}
+
+export interface Page<Row> {
+  readonly nodes: Row[];
+  readonly edges: { readonly cursor: string; readonly node: Row }[];
+  readonly pageInfo: {
+    readonly hasNextPage: boolean;
+    readonly hasPreviousPage: boolean;
+    readonly startCursor: string | null;
+    readonly endCursor: string | null;
+  };
+  readonly totalCount: number;
+}
+
+const encodeCursor = (id: string) => Buffer.from(id).toString('base64url');
+
+function decodeCursor(cursor: string, field: string): string {
+  const id = Buffer.from(cursor, 'base64url').toString();
+  if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id)) return id;
+  throw new AppError('BAD_INPUT', 'this cursor is none of ours', { field });
+}
+
+function sliceOf({ first, after, last, before }: PageArguments): { slice: Slice; count: number } {
+  if ((first == null) === (last == null))
+    throw new AppError('BAD_INPUT', 'give either first or last', { field: 'first' });
+  const [count, field] = first != null ? [first, 'first'] : [last!, 'last'];
+  if (count < 0 || count > MAX_PAGE)
+    throw new AppError('BAD_INPUT', `${field} must be from 0 to ${MAX_PAGE}, it is ${count}`, { field });
+  if (first != null ? before != null : after != null)
+    throw new AppError('BAD_INPUT', 'after goes with first, before with last', { field });
+  const cursor = first != null ? after : before;
+  const from = cursor != null ? { skip: 1, cursor: { id: decodeCursor(cursor, 'cursor') } } : {};
+  return { slice: { take: (first != null ? 1 : -1) * (count + 1), ...from }, count };
+}
+
+/** Reads one row more than asked for, to know whether another page follows. */
+export async function readPage<Row extends { id: string }>(
+  args: PageArguments,
+  list: (slice: Slice) => Promise<Row[]>,
+  count: () => Promise<number>,
+): Promise<Page<Row>> {
+  const { slice, count: wanted } = sliceOf(args);
+  const rows = await list(slice);
+  const more = rows.length > wanted;
+  const forward = args.first != null;
+  const nodes = forward ? rows.slice(0, wanted) : rows.slice(more ? 1 : 0);
+  const edges = nodes.map((node) => ({ cursor: encodeCursor(node.id), node }));
+  return {
+    nodes,
+    edges,
+    pageInfo: {
+      hasNextPage: forward ? more : args.before != null,
+      hasPreviousPage: forward ? args.after != null : more,
+      startCursor: edges[0]?.cursor ?? null,
+      endCursor: edges.at(-1)?.cursor ?? null,
+    },
+    // A function that GraphQL calls only when the field is asked for: counting is a statement of its own.
+    totalCount: count as unknown as number,
+  };
+}
