@@ -35,7 +35,9 @@ export function inferenceTimesteps(config: SchedulerConfig, steps: number): numb
     return Array.from({ length: steps }, (_, i) => Math.round(count - (i * count) / steps) - 1);
   }
   const stride = Math.floor(count / steps);
-  return Array.from({ length: steps }, (_, i) => (steps - 1 - i) * stride + offset);
+  // An offset that would leave the trained levels (1000 steps of 1000, offset 1) is shortened.
+  const shift = Math.min(offset, count - 1 - (steps - 1) * stride);
+  return Array.from({ length: steps }, (_, i) => (steps - 1 - i) * stride + shift);
 }
 
 /** A sampler advances a sample by one denoiser call; `predict` yields the network's raw output. */
