@@ -1,7 +1,7 @@
 // How errors leave the process: AppErrors as typed data, everything else as an id that the log explains.
 
 import { randomUUID } from 'node:crypto';
-import { GraphQLError, type GraphQLFormattedError } from 'graphql';
+import type { GraphQLError, GraphQLFormattedError } from 'graphql';
 import { type AppError, type ErrorCode, isAppError } from '../errors.js';
 import type { Log } from '../log.js';
 
@@ -37,15 +37,17 @@ export function formatError(
   formatted: GraphQLFormattedError,
   error: unknown,
 ): GraphQLFormattedError {
-  const cause = error instanceof GraphQLError ? (error.originalError ?? error) : error;
+  // By shape, not by class: GraphQL libraries may carry a copy of the class of their own.
+  const wrapper = error as Partial<GraphQLError>;
+  const cause: unknown = wrapper.originalError ?? error;
   const { path, locations } = formatted;
   const place = { ...(path ? { path } : {}), ...(locations ? { locations } : {}) };
   if (isAppError(cause)) {
     const { code, field } = toUserError(cause);
     return { message: cause.message, ...place, extensions: { code, ...(field ? { field } : {}) } };
   }
-  if (cause instanceof GraphQLError) {
-    const code = cause.extensions.code ?? formatted.extensions?.code ?? 'BAD_REQUEST';
+  if (cause instanceof Error && cause.name.startsWith('GraphQL')) {
+    const code = formatted.extensions?.code ?? (cause as GraphQLError).extensions?.code ?? 'BAD_REQUEST';
     return { message: formatted.message, ...place, extensions: { code } };
   }
   const errorId = randomUUID();

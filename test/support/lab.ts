@@ -1,0 +1,110 @@
+// A whole lab for tests: real Postgres in a folder of its own, real blobs, the real API on a free port.
+
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createApiServer } from '../../src/api/server.js';
+import { AppError } from '../../src/errors.js';
+import { createLog } from '../../src/log.js';
+import { prepareQueue } from '../../src/queue/queue.js';
+import type { Services } from '../../src/services/context.js';
+import { openBlobs } from '../../src/store/blobs.js';
+import { openStore } from '../../src/store/client.js';
+import { startEmbeddedPostgres } from '../../src/store/embedded-postgres.js';
+import { migrate } from '../../src/store/migrate.js';
+
+export interface UploadFile {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+export interface Answer {
+  readonly data?: Record<string, unknown>;
+  readonly errors?: { message: string; extensions: { code: string; field?: string } }[];
+}
+
+export interface Lab {
+  readonly url: string;
+  readonly databaseUrl: string;
+  readonly services: Services;
+  /** Sends a document; files go as multipart, keyed by their place in the variables (`input.file`). */
+  send(query: string, variables?: object, files?: Readonly<Record<string, UploadFile>>): Promise<Answer>;
+  /** Rows of every table and the number of blobs: equal before and after whatever stores nothing. */
+  census(): Promise<Record<string, number>>;
+  close(): Promise<void>;
+}
+
+const TABLES = [
+  'subject',
+  'fmri_session',
+  'trial',
+  'source_image',
+  'mask',
+  'model',
+  'paint_job',
+  'paint_job_attempt',
+  'painting',
+  'rating',
+  'rating_revision',
+  'graphile_worker.jobs',
+];
+
+export async function startLab(options: { maxUploadBytes?: number } = {}): Promise<Lab> {
+  const folder = await mkdtemp(join(tmpdir(), 'mindpainter-test-'));
+  const database = await startEmbeddedPostgres(folder);
+  await migrate(database.url, 'prisma/migrations');
+  const store = openStore(database.url, 8);
+  await prepareQueue(store);
+  const blobFolder = join(folder, 'blobs');
+  const services = { store, blobs: openBlobs(blobFolder) };
+  const api = await createApiServer({
+    services,
+    log: createLog('silent'),
+    modelFolders: [],
+    describeBundle: async () => {
+      throw new AppError('NOT_FOUND', 'no bundle', { field: 'folder' });
+    },
+    maxUploadBytes: options.maxUploadBytes ?? 20_000_000,
+  });
+  const url = await api.listen(0, '127.0.0.1');
+  return {
+    url,
+    databaseUrl: database.url,
+    services,
+    async send(query, variables = {}, files = {}) {
+      const names = Object.keys(files);
+      const operations = JSON.stringify({ query, variables });
+      let body: string | FormData = operations;
+      const headers: Record<string, string> = { 'apollo-require-preflight': 'true' };
+      if (names.length === 0) headers['content-type'] = 'application/json';
+      else {
+        body = new FormData();
+        body.set('operations', operations);
+        body.set('map', JSON.stringify(Object.fromEntries(names.map((n, i) => [i, [`variables.${n}`]]))));
+        for (const [i, n] of names.entries()) {
+          body.set(String(i), new Blob([new Uint8Array(files[n]!.bytes)]), files[n]!.name);
+        }
+      }
+      const response = await fetch(`${url}/graphql`, { method: 'POST', headers, body });
+      return (await response.json()) as Answer;
+    },
+    async census() {
+      const counts: Record<string, number> = {};
+      for (const table of TABLES) {
+        const { rows } = await store.pool.query(`SELECT count(*)::int AS n FROM ${table}`);
+        counts[table] = rows[0].n;
+      }
+      const blobs = await readdir(blobFolder, { recursive: true, withFileTypes: true }).catch(() => []);
+      counts.blobs = blobs.filter((entry) => entry.isFile()).length;
+      const temporary = await readdir(tmpdir());
+      counts.temporary = temporary.filter((name) => name.startsWith('capacitor-')).length;
+      return counts;
+    },
+    async close() {
+      await api.close();
+      await store.close();
+      await database.stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
