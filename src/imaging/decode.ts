@@ -24,19 +24,30 @@ export interface ImageHeader {
 
 const FORMATS: readonly string[] = ['png', 'jpeg', 'webp'];
 
-/** Reads the header. Throws AppError UNSUPPORTED, TOO_LARGE or BAD_INPUT on `field`. */
+/** First bytes of PNG, JPEG and WebP files: what starts so and cannot be read is damaged, not of another kind. */
+const SIGNATURES = ['\x89PNG', '\xff\xd8\xff', 'RIFF'];
+
+function unreadable(bytes: Uint8Array, field: string, cause?: unknown): AppError {
+  const start = Buffer.from(bytes.subarray(0, 4)).toString('latin1');
+  return SIGNATURES.some((signature) => start.startsWith(signature))
+    ? new AppError('CORRUPT', 'the image is damaged or cut off; send it again', { field, cause })
+    : new AppError('UNSUPPORTED', 'this is not an image that can be read; send PNG, JPEG or WebP', {
+        field,
+        cause,
+      });
+}
+
+/** Reads the header. Throws AppError UNSUPPORTED, CORRUPT, TOO_LARGE or BAD_INPUT on `field`. */
 export async function inspectImage(
   bytes: Uint8Array,
   field: string,
   limits = IMAGE_LIMITS,
 ): Promise<ImageHeader> {
+  if (bytes.length === 0) throw unreadable(bytes, field);
   const metadata = await sharp(bytes, { limitInputPixels: false })
     .metadata()
     .catch((cause) => {
-      throw new AppError('UNSUPPORTED', 'this is not an image that can be read; send PNG, JPEG or WebP', {
-        field,
-        cause,
-      });
+      throw unreadable(bytes, field, cause);
     });
   const { format, width, height, orientation = 1, pages = 1 } = metadata;
   if (!FORMATS.includes(format)) {
