@@ -1,0 +1,21 @@
+// `npm start`: API and worker with the embedded Postgres, in one process tree.
+
+import { loadConfig } from '../config.js';
+import { createLog } from '../log.js';
+import { runUntilSignal, startPlatform } from './platform.js';
+
+const config = loadConfig();
+const log = createLog(config.logLevel);
+await runUntilSignal(log, async () => {
+  const platform = await startPlatform(config, log);
+  const query =
+    '{ models(first: 10) { nodes { name subjectLabel simulated voxels } } paintJobs(first: 10) { nodes { id state } } }';
+  process.stdout.write(`MindPainter serves at ${platform.url}/graphql
+
+Paste this:
+  curl ${platform.url}/graphql -H 'content-type: application/json' -d '{"query":"${query}"}'
+
+Ctrl-C stops it.
+`);
+  return platform;
+});
