@@ -7,6 +7,21 @@ export interface TrialRow {
   readonly repetition: number;
 }
 
+/** The cells of one line, trimmed; quoted cells may hold the separator and `""` (RFC 4180). Undefined if one stays open. */
+function splitLine(line: string, separator: string): string[] | undefined {
+  const cells: string[] = [];
+  let rest = line;
+  for (;;) {
+    const quoted = /^ *"((?:[^"]|"")*)" */.exec(rest);
+    const end = quoted ? quoted[0].length : rest.indexOf(separator);
+    if (quoted ? end < rest.length && rest[end] !== separator : /^ *"/.test(rest)) return undefined;
+    const cell = quoted ? quoted[1]!.replaceAll('""', '"') : end < 0 ? rest : rest.slice(0, end);
+    cells.push(cell.trim());
+    if (end < 0 || end >= rest.length) return cells;
+    rest = rest.slice(end + 1);
+  }
+}
+
 /** Columns `stimulus` and, if wanted, `repetition` (else counted). Throws AppError naming line and column. */
 export function parseTrialTable(text: string, trials: number, field: string): TrialRow[] {
   const fail = (message: string): never => {
@@ -15,8 +30,9 @@ export function parseTrialTable(text: string, trials: number, field: string): Tr
   const lines = text.replace(/^\uFEFF/, '').split(/\r?\n/);
   while (lines.at(-1)?.trim() === '') lines.pop();
   const separator = lines[0]?.includes('\t') ? '\t' : ',';
-  const cells = (line: string) => line.split(separator).map((cell) => cell.trim().replace(/^"(.*)"$/, '$1'));
-  const header = cells(lines[0] ?? '');
+  const cells = (line: string, i: number) =>
+    splitLine(line, separator) ?? fail(`line ${i + 1} has a quoted cell that does not end on it`);
+  const header = cells(lines[0] ?? '', 0);
   const stimulusAt = header.indexOf('stimulus');
   if (stimulusAt < 0)
     fail(`line 1 must name a column 'stimulus'; it has: ${header.join(', ').slice(0, 200)}`);
@@ -26,7 +42,7 @@ export function parseTrialTable(text: string, trials: number, field: string): Tr
     fail(`the table has ${rows.length} trials, the matrix ${trials}; they must agree`);
   const shown = new Map<string, number>();
   return rows.map((line, i) => {
-    const row = cells(line);
+    const row = cells(line, i + 1);
     if (row.length !== header.length)
       fail(`line ${i + 2} has ${row.length} cells, the header ${header.length}`);
     const stimulus = row[stimulusAt]!;
