@@ -187,6 +187,9 @@ describe('trial tables', () => {
     expect(parseTrialTable('stimulus,run\n"a, big ""red"" ball.png",1\n', 1, 'trials')).toEqual([
       { stimulus: 'a, big "red" ball.png', repetition: 1 },
     ]);
+    expect(parseTrialTable('run\tstimulus\tnote\n\t"a b"\t"seen ""well"""\n', 1, 'trials')).toEqual([
+      { stimulus: 'a b', repetition: 1 },
+    ]);
   });
 
   test('faults name the line and the column', () => {
