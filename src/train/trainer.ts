@@ -23,7 +23,7 @@ export interface StepOptions {
 export interface Trainer {
   readonly parameterCount: number;
   stepsDone(): number;
-  /** One optimiser step. Throws when the loss is not finite; the state then is still the one before the step. */
+  /** One optimiser step. Throws, with the state still as before, when the loss or the gradient is not finite. */
   step(feeds: Readonly<Record<string, Tensor>>, options: StepOptions): Promise<StepResult>;
   /** Copies of the weights by name: as trained, or their moving average. */
   weights(which?: 'current' | 'average'): Record<string, Float32Array>;
@@ -91,10 +91,14 @@ export async function createTrainer(
       const loss = number('loss');
       if (!Number.isFinite(loss))
         throw new Error(`${step.graph.name}: the loss is ${loss} at step ${done + 1}`);
+      const gradientNorm = number('gradient_norm');
+      // A finite loss may have an infinite slope (a root at 0): it would turn every weight into NaN.
+      if (!Number.isFinite(gradientNorm))
+        throw new Error(`${step.graph.name}: the gradient's norm is ${gradientNorm} at step ${done + 1}`);
       for (const name of VECTORS) state[name] = result[`next_${name}`]!.data as Float32Array;
       done += 1;
       const metrics = Object.fromEntries(step.metricNames.map((name) => [name, number(`metric_${name}`)]));
-      return { loss, gradientNorm: number('gradient_norm'), metrics };
+      return { loss, gradientNorm, metrics };
     },
     weights(which = 'current') {
       const flat = which === 'average' ? state.ema : state.params;
@@ -134,10 +138,11 @@ export async function createTrainer(
           `${path} holds a checkpoint of another network (${header.graph}, ${header.size} weights)`,
         );
       }
+      if (bytes.length !== headerEnd + VECTORS.length * layout.size * 4)
+        throw new Error(`${path} is truncated or has extra bytes`);
       VECTORS.forEach((name, i) => {
         const start = headerEnd + i * layout.size * 4;
         const copy = new Uint8Array(bytes.subarray(start, start + layout.size * 4));
-        if (copy.length !== layout.size * 4) throw new Error(`${path} is truncated`);
         state[name] = new Float32Array(copy.buffer);
       });
       done = header.done;
