@@ -8,7 +8,8 @@ import type { FromChild, ToChild } from '../runtime/inference-process.js';
 
 const painters = new Map<string, Promise<Painter>>();
 const aborts = new Map<number, AbortController>();
-const say = (message: FromChild<PaintEvent>) => process.send?.(message);
+/** A parent that is gone cannot listen: 'disconnect' then ends this process. */
+const say = (message: FromChild<PaintEvent>) => process.send?.(message, () => {});
 
 async function painterFor(folder: string, hash: string): Promise<Painter> {
   const known = painters.get(hash);

@@ -41,6 +41,8 @@ export class InferenceFailedError extends Error {
 }
 
 interface Pending<Event> {
+  /** The child that holds the job: a new child's jobs outlive the old child's exit. */
+  readonly holder: ChildProcess;
   readonly onEvent: (event: Event) => void;
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
@@ -65,9 +67,12 @@ export function createInferenceProcess<Request, Event>(
   let child: ChildProcess | undefined;
   let nextId = 1;
 
-  function lose(message: string): void {
-    for (const { reject } of pending.values()) reject(new InferenceLostError(message));
-    pending.clear();
+  function lose(holder: ChildProcess, message: string): void {
+    for (const [id, job] of pending) {
+      if (job.holder !== holder) continue;
+      pending.delete(id);
+      job.reject(new InferenceLostError(message));
+    }
   }
   function ensureChild(): ChildProcess {
     if (child?.connected) return child;
@@ -90,15 +95,16 @@ export function createInferenceProcess<Request, Event>(
     started.on('error', () => {});
     started.on('exit', (code, signal) => {
       if (child === started) child = undefined;
-      lose(`the inference process ended (${signal ?? `exit ${code}`})`);
+      lose(started, `the inference process ended (${signal ?? `exit ${code}`})`);
     });
     child = started;
     return started;
   }
   const watch = setInterval(
     () => {
-      const silent = [...pending.values()].some((job) => performance.now() - job.lastSign > silenceMs);
-      if (silent) child?.kill('SIGKILL');
+      for (const { holder, lastSign } of pending.values()) {
+        if (performance.now() - lastSign > silenceMs) holder.kill('SIGKILL');
+      }
     },
     Math.min(5000, silenceMs),
   );
@@ -117,6 +123,7 @@ export function createInferenceProcess<Request, Event>(
           finish();
         };
         pending.set(id, {
+          holder: target,
           onEvent,
           resolve: () => settle(resolve),
           reject: (error) => settle(() => reject(error)),
@@ -125,6 +132,7 @@ export function createInferenceProcess<Request, Event>(
         target.send({ type: 'run', id, request } satisfies ToChild<Request>, (error) => {
           if (error) target.kill('SIGKILL');
         });
+        if (abort?.aborted) stop();
       });
     },
     async close() {
