@@ -61,13 +61,22 @@ const FONT: Readonly<Record<string, string>> = {
   '+': '08083e0808',
   '(': '001c224100',
   ')': '0041221c00',
+  '/': '2010080402',
+  '%': '2313086462',
+  '=': '1414141414',
+  _: '4040404040',
+  '?': '0201510906',
+  ' ': '',
 };
+
+/** An empty box: what stands for a letter that the font lacks. */
+const UNKNOWN = '7f4141417f';
 
 const CAPTION_HEIGHT = 26;
 
 function drawText(sheet: RgbImage, text: string, left: number, top: number, scale: number): void {
   for (const [i, letter] of [...text.toUpperCase()].entries()) {
-    const columns = Buffer.from(FONT[letter] ?? '', 'hex');
+    const columns = Buffer.from(FONT[letter] ?? UNKNOWN, 'hex');
     for (const [x, bits] of columns.entries()) {
       for (let y = 0; y < 7; y++) {
         if (!(bits & (1 << y))) continue;

@@ -147,13 +147,16 @@ export async function pasteBack(
 ): Promise<RgbImage> {
   const { left, top, side, sizePx } = plan;
   const large = await resample(painted.data, sizePx, side);
-  const distance = distanceInside(cutMask(mask, plan));
+  // One pixel more on each side: where the mask fills the square, its edge is the square's edge.
+  const around = { ...plan, left: left - 1, top: top - 1, side: side + 2 };
+  const distance = distanceInside(cutMask(mask, around));
   const data = Uint8Array.from(source.data);
   for (let y = Math.max(0, -top); y < side && top + y < source.height; y++) {
     for (let x = Math.max(0, -left); x < side && left + x < source.width; x++) {
       const at = (top + y) * source.width + left + x;
       if (mask.data[at] !== 255) continue;
-      const alpha = featherPx > 0 ? Math.min(1, distance[y * side + x]! / (featherPx + 1)) : 1;
+      const alpha =
+        featherPx > 0 ? Math.min(1, distance[(y + 1) * around.side + x + 1]! / (featherPx + 1)) : 1;
       for (let k = 0; k < 3; k++) {
         const before = source.data[at * 3 + k]!;
         data[at * 3 + k] = Math.round(before + (large[(y * side + x) * 3 + k]! - before) * alpha);

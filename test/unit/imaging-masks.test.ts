@@ -100,10 +100,10 @@ describe('masks', () => {
       expect(Math.abs(of(mode).length / n - p)).toBeLessThan(4 * Math.sqrt((p * (1 - p)) / n));
     }
     for (const { mask } of masks) {
-      const cover = maskCoverage(mask);
-      expect(cover).toBeGreaterThan(0);
-      expect(mask.data.every((value) => value === 0 || value === 255)).toBe(true);
+      expect(maskCoverage(mask)).toBeGreaterThan(0);
     }
+    for (const { mask } of masks.slice(0, 100))
+      expect(mask.data.every((value) => value === 0 || value === 255)).toBe(true);
     const inner = (objectBox.x1 - objectBox.x0) * (objectBox.y1 - objectBox.y0);
     let rectangles = 0;
     for (const { mask } of of('inpaint')) {
@@ -133,7 +133,7 @@ describe('masks', () => {
     const rng = createRng(3);
     for (let i = 0; i < 20; i++)
       expect(sampleTrainingMask(rng, { sizePx: 32, probabilities: only }).mode).toBe('outpaint');
-  });
+  }, 30_000);
 });
 
 describe('crop and paste', () => {
@@ -210,7 +210,7 @@ describe('crop and paste', () => {
     const shade = (i: number) => result.data[i * 3]! / Math.max(1, source.data[i * 3]!);
     expect(shade(edge)).toBeGreaterThan(0.8);
     expect(shade(edge + 20)).toBe(0);
-  });
+  }, 30_000);
 
   test('outside stays identical where the square is larger than the picture, with and without feather', async () => {
     const rng = createRng(21);
@@ -229,6 +229,24 @@ describe('crop and paste', () => {
       const inverse = { ...mask, data: mask.data.map((value) => 255 - value) };
       expect(countDifferentOutside(source, result, inverse)).toBeGreaterThan(100);
     }
+  });
+
+  test('the feather holds on every edge, also where the mask is as wide as the square', async () => {
+    const source = flat(400, 200, 200);
+    const mask = presetMask(
+      { shape: 'rectangle', left: 0.05, top: 0.25, width: 0.9, height: 0.5 },
+      source.width,
+      source.height,
+    );
+    const plan = planCrop(source, maskBounds(mask)!, 1.5, 64);
+    expect(plan.side).toBe(360);
+    const result = await pasteBack(source, mask, flat(64, 64, 0), plan, 3);
+    const shade = (x: number, y: number) => result.data[(y * 400 + x) * 3];
+    const across = [0, 1, 2, 3, 4];
+    expect(across.map((i) => shade(19 + i, 100))).toEqual([200, 150, 100, 50, 0]);
+    expect(across.map((i) => shade(380 - i, 100))).toEqual([200, 150, 100, 50, 0]);
+    expect(across.map((i) => shade(200, 49 + i))).toEqual([200, 150, 100, 50, 0]);
+    expect(across.map((i) => shade(200, 150 - i))).toEqual([200, 150, 100, 50, 0]);
   });
 
   test('the counter of different pixels counts, and only outside', () => {
