@@ -7,7 +7,7 @@ import { ApolloServerPluginLandingPageDisabled } from '@apollo/server/plugin/dis
 import { ApolloServerPluginDrainHttpServer } from '@apollo/server/plugin/drainHttpServer';
 import { expressMiddleware } from '@as-integrations/express5';
 import express, { type ErrorRequestHandler, type RequestHandler } from 'express';
-import { execute, type GraphQLError } from 'graphql';
+import type { GraphQLError } from 'graphql';
 import graphqlUploadExpress from 'graphql-upload/graphqlUploadExpress.mjs';
 import { useServer } from 'graphql-ws/use/ws';
 import { WebSocketServer } from 'ws';
@@ -62,8 +62,6 @@ export async function createApiServer(deps: ApiDeps): Promise<ApiServer> {
     {
       schema,
       context: () => createContext(deps),
-      // Each event gets loaders of its own; those of the last event would answer with old rows.
-      execute: (args) => execute({ ...args, contextValue: createContext(deps) }),
       onNext: (_context, _id, _payload, _args, result) =>
         result.errors ? { ...result, errors: format(result.errors) } : undefined,
       onError: (_context, _id, _payload, errors) => format(errors as GraphQLError[]),

@@ -27,6 +27,7 @@ export interface Lab {
   readonly url: string;
   readonly databaseUrl: string;
   readonly services: Services;
+  readonly folder: string;
   /** Sends a document; files go as multipart, keyed by their place in the variables (`input.file`). */
   send(query: string, variables?: object, files?: Readonly<Record<string, UploadFile>>): Promise<Answer>;
   /** Rows of every table and the number of blobs: equal before and after whatever stores nothing. */
@@ -71,6 +72,7 @@ export async function startLab(options: { maxUploadBytes?: number } = {}): Promi
     url,
     databaseUrl: database.url,
     services,
+    folder,
     async send(query, variables = {}, files = {}) {
       const names = Object.keys(files);
       const operations = JSON.stringify({ query, variables });

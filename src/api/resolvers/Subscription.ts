@@ -6,10 +6,14 @@ import { decodeId } from '../ids.js';
 
 export const Subscription: SubscriptionResolvers = {
   paintJobProgress: {
-    subscribe: async (_, { id }, { services }) => {
+    subscribe: async (_, { id }, { services, loaders }) => {
       const key = decodeId('PaintJob', id, 'id');
       return (async function* () {
-        for await (const paintJobProgress of watchPaintJob(services, key)) yield { paintJobProgress };
+        for await (const paintJobProgress of watchPaintJob(services, key)) {
+          // One context serves the whole stream; what was loaded for the last event is old by now.
+          for (const loader of Object.values(loaders)) loader.clearAll();
+          yield { paintJobProgress };
+        }
       })();
     },
   },
