@@ -55,7 +55,14 @@ export async function loadBundle(folder: string): Promise<Bundle> {
       });
     }
   }
-  const scheduler = schedulerSchema.parse(await readJson(join(folder, 'scheduler', 'scheduler_config.json')));
+  const schedulerName = 'scheduler/scheduler_config.json';
+  const scheduler = schedulerSchema.safeParse(await readJson(join(folder, schedulerName)));
+  if (!scheduler.success) {
+    const issues = scheduler.error.issues
+      .map((issue) => `${issue.path.join('.')}: ${issue.message}`)
+      .join('; ');
+    throw new AppError('BAD_INPUT', `${schedulerName} of ${folder}: ${issues}`, { field: 'bundle' });
+  }
   const components: Partial<Record<Component, string>> = {};
   for (const component of COMPONENTS) {
     const path = join(folder, component, 'model.onnx');
@@ -65,8 +72,25 @@ export async function loadBundle(folder: string): Promise<Bundle> {
     }
   }
   const { files, ...rest } = conventions;
+  // What no hash covers would not be named by the bundle's hash.
+  for (const name of [
+    schedulerName,
+    ...Object.keys(components).map((component) => `${component}/model.onnx`),
+  ]) {
+    if (!files[name]) {
+      throw new AppError('CORRUPT', `the manifest gives no hash for ${name}; write the bundle again`, {
+        field: 'bundle',
+      });
+    }
+  }
   const list = Object.entries(files).sort(([a], [b]) => (a < b ? -1 : 1));
-  return { folder, conventions, scheduler, components, hash: sha256(JSON.stringify([list, rest])) };
+  return {
+    folder,
+    conventions,
+    scheduler: scheduler.data,
+    components,
+    hash: sha256(JSON.stringify([list, rest])),
+  };
 }
 
 export interface BundleParts {

@@ -106,7 +106,7 @@ export function createInferenceProcess<Request, Event>(
         if (performance.now() - lastSign > silenceMs) holder.kill('SIGKILL');
       }
     },
-    Math.min(5000, silenceMs),
+    Math.min(5000, Math.ceil(silenceMs / 4)),
   );
   watch.unref();
 

@@ -151,12 +151,16 @@ test(
 test(
   'a child that hangs is killed and its job is lost',
   async () => {
-    const watched = createInferenceProcess<PaintMessage, PaintEvent>(ENTRY, { silenceMs: 15_000 });
+    const watched = createInferenceProcess<PaintMessage, PaintEvent>(ENTRY, { silenceMs: 8000 });
     const brief = createInferenceProcess<PaintMessage, PaintEvent>(ENTRY, { silenceMs: 1 });
     // Nobody starts within a millisecond: silence counts from the request.
     expect(await begin(brief, request()).ended).toBeInstanceOf(InferenceLostError);
     // A child that speaks now and then is left alone.
     expect(await begin(watched, request()).ended).toBeUndefined();
+    const job = begin(watched, long());
+    await job.first;
+    process.kill(watched.pid()!, 'SIGSTOP');
+    expect(await job.ended).toBeInstanceOf(InferenceLostError);
     await Promise.all([watched.close(), brief.close()]);
   },
   TIMEOUT_MS,

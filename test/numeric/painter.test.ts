@@ -222,6 +222,15 @@ describe('bundles', () => {
     expect(version.code).toBe('BAD_INPUT');
     expect(version.message).toContain('formatVersion');
 
+    const { 'unet/model.onnx': _, ...fewer } = manifest.mindpainter.files;
+    await writeFile(
+      index,
+      JSON.stringify({ ...manifest, mindpainter: { ...manifest.mindpainter, files: fewer } }),
+    );
+    const uncovered = await refusal(loadBundle(at));
+    expect(uncovered.code).toBe('CORRUPT');
+    expect(uncovered.message).toContain('unet/model.onnx');
+
     await writeFile(index, '{');
     expect((await refusal(loadBundle(at))).code).toBe('CORRUPT');
     expect((await refusal(loadBundle(join(folder, 'nowhere')))).code).toBe('NOT_FOUND');
