@@ -15,8 +15,16 @@ export interface Store {
 
 /** Opens the database; the pool's idle clients may lose their server without ending the process. */
 export function openStore(url: string, connections = 12): Store {
-  const pool = new pg.Pool({ connectionString: url, max: connections });
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: connections,
+    application_name: 'mindpainter',
+    connectionTimeoutMillis: 30_000,
+    statement_timeout: 60_000,
+    idle_in_transaction_session_timeout: 60_000,
+  });
   pool.on('error', () => {});
+  pool.on('connect', (client) => client.on('error', () => {}));
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
   return {
     prisma,

@@ -138,7 +138,8 @@ function initialise(bin: string, home: string, cluster: string, account: Account
   if (account) chownSync(passwordFile, account.uid, account.gid);
   const args = ['-D', fresh, '-U', 'mindpainter', '-A', 'scram-sha-256', `--pwfile=${passwordFile}`];
   const program = join(bin, 'initdb');
-  const result = spawnSync(program, [...args, '-E', 'UTF8', '--locale=C'], {
+  const sync = process.platform === 'linux' ? ['--sync-method=syncfs'] : [];
+  const result = spawnSync(program, [...args, ...sync, '-E', 'UTF8', '--locale=C'], {
     ...account,
     encoding: 'utf8',
     cwd: home,

@@ -19,14 +19,31 @@ interface Applied {
   readonly finished_at: Date | null;
 }
 
+async function connect(url: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 30_000 });
+  // A connection that breaks between two statements is reported by the next statement.
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    return client;
+  } catch (cause) {
+    const { hostname, port, pathname } = new URL(url);
+    const reason = (cause as Error).message || (cause as NodeJS.ErrnoException).code;
+    throw new AppError(
+      'UNAVAILABLE',
+      `cannot open the database ${pathname.slice(1)} at ${hostname}:${port || 5432}: ${reason}`,
+      { field: 'DATABASE_URL', cause },
+    );
+  }
+}
+
 /** Brings a database up to date and returns the names of what was applied. Refuses edited, failed and unknown migrations. */
 export async function migrate(url: string, folder: string): Promise<string[]> {
   const names = (await readdir(folder, { withFileTypes: true }))
     .filter((e) => e.isDirectory())
     .map((e) => e.name)
     .sort();
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
+  const client = await connect(url);
   const applied: string[] = [];
   try {
     await client.query('SELECT pg_advisory_lock($1)', [LOCK]);
@@ -44,7 +61,9 @@ export async function migrate(url: string, folder: string): Promise<string[]> {
       }
     }
     for (const name of names) {
-      const sql = await readFile(join(folder, name, 'migration.sql'), 'utf8');
+      const sql = await readFile(join(folder, name, 'migration.sql'), 'utf8').catch((cause) => {
+        throw new AppError('CONFLICT', `migration ${name} has no file migration.sql; restore it`, { cause });
+      });
       const checksum = createHash('sha256').update(sql).digest('hex');
       const before = byName.get(name);
       if (before) {
@@ -64,7 +83,7 @@ export async function migrate(url: string, folder: string): Promise<string[]> {
         await client.query('COMMIT');
       } catch (error) {
         await client.query('ROLLBACK');
-        throw error;
+        throw new Error(`migration ${name} failed: ${(error as Error).message}`, { cause: error });
       }
       applied.push(name);
     }

@@ -1,4 +1,4 @@
-// A whole lab for tests: real Postgres in a folder of its own, real blobs, the real API on a free port.
+// A whole lab for tests: a real database of its own, real blobs, the real API on a free port.
 
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -6,12 +6,10 @@ import { join } from 'node:path';
 import { createApiServer } from '../../src/api/server.js';
 import { AppError } from '../../src/errors.js';
 import { createLog } from '../../src/log.js';
-import { prepareQueue } from '../../src/queue/queue.js';
 import type { Services } from '../../src/services/context.js';
 import { openBlobs } from '../../src/store/blobs.js';
 import { openStore } from '../../src/store/client.js';
-import { startEmbeddedPostgres } from '../../src/store/embedded-postgres.js';
-import { migrate } from '../../src/store/migrate.js';
+import { createTestDatabase } from './database.js';
 
 export interface UploadFile {
   readonly name: string;
@@ -52,10 +50,8 @@ const TABLES = [
 
 export async function startLab(options: { maxUploadBytes?: number } = {}): Promise<Lab> {
   const folder = await mkdtemp(join(tmpdir(), 'mindpainter-test-'));
-  const database = await startEmbeddedPostgres(folder);
-  await migrate(database.url, 'prisma/migrations');
+  const database = await createTestDatabase();
   const store = openStore(database.url, 8);
-  await prepareQueue(store);
   const blobFolder = join(folder, 'blobs');
   const services = { store, blobs: openBlobs(blobFolder) };
   const api = await createApiServer({
@@ -105,7 +101,7 @@ export async function startLab(options: { maxUploadBytes?: number } = {}): Promi
     async close() {
       await api.close();
       await store.close();
-      await database.stop();
+      await database.drop();
       await rm(folder, { recursive: true, force: true });
     },
   };

@@ -1,0 +1,25 @@
+// Two kinds of tests: those that need no database, and those that share one embedded PostgreSQL (a fresh database a file).
+
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'pure',
+          include: ['test/*.test.ts', 'test/{unit,numeric,faults}/**/*.test.ts'],
+        },
+      },
+      {
+        test: {
+          name: 'database',
+          include: ['test/{db,api}/**/*.test.ts'],
+          globalSetup: 'test/support/postgres-for-tests.ts',
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+});
