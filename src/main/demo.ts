@@ -230,12 +230,14 @@ async function main(client: Client): Promise<{ paintings: number; different: num
 const config = { ...loadConfig(), dataDir: join(out, 'data') };
 const platform = await startPlatform(config, createLog('warn'));
 say(`the platform is up at ${platform.url}`);
+let result: Awaited<ReturnType<typeof main>>;
 try {
-  const { paintings, different, sheet } = await main(createClient(platform.url));
-  const seconds = Math.round((performance.now() - started) / 100) / 10;
-  process.stdout.write(
-    `${JSON.stringify({ paintings, seconds, outsideMaskDifferentPixels: different, sheet })}\n`,
-  );
+  result = await main(createClient(platform.url));
 } finally {
   await platform.stop();
 }
+const seconds = Math.round((performance.now() - started) / 100) / 10;
+const { paintings, different, sheet } = result;
+process.stdout.write(
+  `${JSON.stringify({ paintings, seconds, outsideMaskDifferentPixels: different, sheet })}\n`,
+);

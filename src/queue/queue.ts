@@ -1,7 +1,7 @@
 // The queue: a table of tasks and the binding to graphile-worker. The domain's rows are the truth; this only wakes workers.
 
 import { EventEmitter } from 'node:events';
-import { makeWorkerUtils, type Runner, run, runMigrations } from 'graphile-worker';
+import { Logger, makeWorkerUtils, type Runner, run, runMigrations } from 'graphile-worker';
 import { z } from 'zod';
 import type { Store, Transaction } from '../store/client.js';
 
@@ -14,12 +14,15 @@ export type Task = keyof typeof TASKS;
 export type Payload<T extends Task> = z.infer<(typeof TASKS)[T]>;
 export type Handlers = { readonly [T in Task]: (payload: Payload<T>, abort: AbortSignal) => Promise<void> };
 
+/** The library's own lines stay out of our standard output; what went wrong is in the job's row and its attempts. */
+const SILENT = new Logger(() => () => {});
+
 const BEAT_MS = 2000;
 /** A worker that has not beaten for this long is dead, and its jobs are given to others. */
 const DEAD_AFTER_S = 8;
 
 export async function prepareQueue(store: Store): Promise<void> {
-  await runMigrations({ pgPool: store.pool });
+  await runMigrations({ pgPool: store.pool, logger: SILENT });
 }
 
 /** Puts a task into the queue within the caller's transaction. */
@@ -60,19 +63,25 @@ export async function runWorker(
     );
     if (dead.rows.length > 0) await utilities.forceUnlockWorkers(dead.rows.map((row) => row.locked_by));
   };
-  const utilities = await makeWorkerUtils({ pgPool: store.pool });
+  const utilities = await makeWorkerUtils({ pgPool: store.pool, logger: SILENT });
   const taskList = Object.fromEntries(
     Object.entries(handlers).map(([name, handler]) => [
       name,
-      (payload: unknown) =>
-        (handler as (p: unknown, a: AbortSignal) => Promise<void>)(
-          TASKS[name as Task].parse(payload),
-          abort.signal,
-        ),
+      async (payload: unknown) => {
+        try {
+          const run = handler as (p: unknown, a: AbortSignal) => Promise<void>;
+          await run(TASKS[name as Task].parse(payload), abort.signal);
+        } catch (error) {
+          // The queue tries again; a shutdown is no fault.
+          if (!abort.signal.aborted) onError(error);
+          throw error;
+        }
+      },
     ]),
   );
   const runner: Runner = await run({
     pgPool: store.pool,
+    logger: SILENT,
     taskList,
     concurrency,
     noHandleSignals: true,
