@@ -1,54 +1,133 @@
 // Content-addressed blobs on disk: named by their sha256, written whole or not at all, verified when read.
 
 import { createHash, randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError } from '../errors.js';
 
 export interface Blobs {
-  /** Stores bytes and returns their sha256; the same bytes are stored once. */
+  /** Stores bytes and returns their sha256; the same bytes are stored once. Throws AppError UNAVAILABLE when the disk is full. */
   put(bytes: Uint8Array): Promise<string>;
   /** Throws AppError NOT_FOUND or CORRUPT. */
   get(sha256: string): Promise<Buffer>;
+  /**
+   * Removes what no row names and what a killed write left, both only when older than `olderThanMs`: a blob is written before
+   * the row that names it. `findReferenced` gets up to 256 hashes and returns those that rows name. Returns how many went.
+   */
+  sweep(
+    findReferenced: (hashes: readonly string[]) => Promise<Iterable<string>>,
+    olderThanMs: number,
+  ): Promise<number>;
 }
 
+const HASH = /^[0-9a-f]{64}$/;
+const INCOMING = 'incoming';
+
+function hasCode(error: unknown, ...codes: string[]): boolean {
+  return codes.includes((error as NodeJS.ErrnoException).code ?? '');
+}
+
+const listing = (folder: string) =>
+  readdir(folder).catch((error) => {
+    if (hasCode(error, 'ENOENT')) return [];
+    throw error;
+  });
+
+/** A file's name lasts through a power cut only when its folder is written too. */
+async function syncFolder(folder: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Opens a folder of blobs; it is made with the first blob. */
 export function openBlobs(folder: string): Blobs {
-  const pathOf = (hash: string) => join(folder, hash.slice(0, 2), hash);
+  const shelfOf = (hash: string) => join(folder, hash.slice(0, 2));
   const digest = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
+
+  /** Whether it is there, whole as far as its size tells; its age starts anew, so that no sweep takes it now. */
+  async function refresh(path: string, sizeBytes: number): Promise<boolean> {
+    const found = await stat(path).catch(() => undefined);
+    if (found?.size !== sizeBytes) return false;
+    const now = new Date();
+    // A sweep may have taken it between the two calls.
+    return utimes(path, now, now).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  async function write(bytes: Uint8Array, shelf: string, path: string): Promise<void> {
+    await mkdir(shelf, { recursive: true });
+    await mkdir(join(folder, INCOMING), { recursive: true });
+    const temporary = join(folder, INCOMING, randomUUID());
+    try {
+      const file = await open(temporary, 'wx');
+      try {
+        await file.writeFile(bytes);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await rename(temporary, path);
+      await syncFolder(shelf);
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
+    }
+  }
+
+  async function removeOld(paths: readonly string[], olderThanMs: number): Promise<number> {
+    let removed = 0;
+    for (const path of paths) {
+      const found = await stat(path).catch(() => undefined);
+      if (!found || Date.now() - found.mtimeMs < olderThanMs) continue;
+      await rm(path, { force: true });
+      removed++;
+    }
+    return removed;
+  }
+
   return {
     async put(bytes) {
       const hash = digest(bytes);
-      const path = pathOf(hash);
-      if (existsSync(path)) return hash;
-      await mkdir(join(folder, hash.slice(0, 2)), { recursive: true });
-      await mkdir(join(folder, 'incoming'), { recursive: true });
-      const temporary = join(folder, 'incoming', randomUUID());
+      const path = join(shelfOf(hash), hash);
+      if (await refresh(path, bytes.length)) return hash;
       try {
-        const file = await open(temporary, 'wx');
-        try {
-          await file.writeFile(bytes);
-          await file.sync();
-        } finally {
-          await file.close();
-        }
-        await rename(temporary, path);
+        await write(bytes, shelfOf(hash), path);
       } catch (cause) {
-        await rm(temporary, { force: true });
-        if ((cause as NodeJS.ErrnoException).code === 'ENOSPC') {
-          throw new AppError('UNAVAILABLE', 'the disk is full; free some space and send it again', { cause });
-        }
-        throw cause;
+        if (!hasCode(cause, 'ENOSPC', 'EDQUOT')) throw cause;
+        throw new AppError('UNAVAILABLE', 'the disk is full; free some space and send it again', { cause });
       }
       return hash;
     },
     async get(hash) {
-      if (!/^[0-9a-f]{64}$/.test(hash)) throw new AppError('NOT_FOUND', 'no such file');
-      const bytes = await readFile(pathOf(hash)).catch((cause) => {
+      if (!HASH.test(hash)) throw new AppError('NOT_FOUND', 'no such file');
+      const bytes = await readFile(join(shelfOf(hash), hash)).catch((cause) => {
+        if (!hasCode(cause, 'ENOENT')) throw cause;
         throw new AppError('NOT_FOUND', 'no such file', { cause });
       });
       if (digest(bytes) !== hash) throw new AppError('CORRUPT', `the stored file ${hash} is damaged`);
       return bytes;
+    },
+    async sweep(findReferenced, olderThanMs) {
+      const left = (await listing(join(folder, INCOMING))).map((name) => join(folder, INCOMING, name));
+      let removed = await removeOld(left, olderThanMs);
+      for (const shelf of await listing(folder)) {
+        if (shelf.length !== 2) continue;
+        const hashes = (await listing(join(folder, shelf))).filter((name) => HASH.test(name));
+        for (let i = 0; i < hashes.length; i += 256) {
+          const some = hashes.slice(i, i + 256);
+          const named = new Set(await findReferenced(some));
+          const orphans = some.filter((hash) => !named.has(hash)).map((hash) => join(folder, shelf, hash));
+          removed += await removeOld(orphans, olderThanMs);
+        }
+      }
+      return removed;
     },
   };
 }
