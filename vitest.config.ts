@@ -9,6 +9,9 @@ export default defineConfig({
         test: {
           name: 'pure',
           include: ['test/*.test.ts', 'test/{unit,numeric,faults}/**/*.test.ts'],
+          // Generous: the machine may be busy, and a real hang is caught all the same.
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       {
@@ -16,7 +19,7 @@ export default defineConfig({
           name: 'database',
           include: ['test/{db,api}/**/*.test.ts'],
           globalSetup: 'test/support/postgres-for-tests.ts',
-          testTimeout: 30_000,
+          testTimeout: 60_000,
           hookTimeout: 60_000,
         },
       },
