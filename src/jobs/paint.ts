@@ -15,8 +15,6 @@ import { meanSignal } from '../services/subjects.js';
 
 /** Progress is written at most this often, so that short steps do not turn into many writes. */
 const PROGRESS_MS = 250;
-/** As many as the queue gives. */
-const MAX_ATTEMPTS = 5;
 
 async function gather(services: Services, jobId: string): Promise<PaintMessage> {
   const job = await services.store.prisma.paintJob.findUniqueOrThrow({
@@ -88,12 +86,7 @@ export async function runPaintJob(
     if (shutdown.aborted)
       throw new AppError('UNAVAILABLE', 'the worker is shutting down; the job runs again elsewhere');
     const known = isAppError(error) || error instanceof InferenceFailedError;
-    if (!known && job.attempt < MAX_ATTEMPTS) throw error;
-    if (!known) {
-      const errorMessage = `given up after ${MAX_ATTEMPTS} attempts; submit it again`;
-      await finishPaintJob(services, job, { state: 'FAILED', errorCode: 'UNAVAILABLE', errorMessage });
-      throw error;
-    }
+    if (!known) throw error;
     if (error.code === 'CANCELLED') await finishPaintJob(services, job, { state: 'CANCELLED' });
     else {
       await finishPaintJob(services, job, {

@@ -9,10 +9,13 @@ import { runPaintJob } from '../jobs/paint.js';
 import type { Log } from '../log.js';
 import { loadBundle } from '../painter/bundle.js';
 import type { PaintEvent, PaintMessage } from '../painter/messages.js';
-import { prepareQueue, runWorker } from '../queue/queue.js';
+import { prepareQueue } from '../queue/queue.js';
+import type { Handlers } from '../queue/tasks.js';
+import { runWorker } from '../queue/worker.js';
 import { createInferenceProcess } from '../runtime/inference-process.js';
 import type { Services } from '../services/context.js';
 import { type BundleFacts, registerModel } from '../services/models.js';
+import { abandonPaintJob } from '../services/paint-jobs.js';
 import { openBlobs } from '../store/blobs.js';
 import { openStore } from '../store/client.js';
 import { startEmbeddedPostgres } from '../store/embedded-postgres.js';
@@ -64,13 +67,16 @@ export async function openServices(config: Config, log: Log): Promise<{ services
 /** Runs paint jobs in an inference child of its own until stopped. */
 export async function startWorker(services: Services, log: Log): Promise<Running> {
   const inference = createInferenceProcess<PaintMessage, PaintEvent>(CHILD);
-  const handlers = {
-    paint: ({ paintJobId }: { paintJobId: string }, abort: AbortSignal) =>
-      runPaintJob(services, inference, paintJobId, abort),
+  const handlers: Handlers = {
+    paint: {
+      run: ({ paintJobId }, abort) => runPaintJob(services, inference, paintJobId, abort),
+      giveUp: ({ paintJobId }) => abandonPaintJob(services, paintJobId),
+    },
   };
-  const worker = await runWorker(services.store, handlers, 1, (error) =>
-    log.error({ err: error }, 'the worker failed'),
-  );
+  const worker = await runWorker(services.store, handlers, {
+    concurrency: 1,
+    onError: (error) => log.error({ err: error }, 'a task failed'),
+  });
   return {
     async stop() {
       await worker.stop();

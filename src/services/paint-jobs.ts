@@ -180,6 +180,24 @@ export async function finishPaintJob({ store }: Services, job: PaintJob, outcome
   });
 }
 
+/** Ends a job that the queue will not try again: its workers died or failed at every attempt. An ended one stays as it is. */
+export async function abandonPaintJob({ store }: Services, id: string): Promise<void> {
+  await store.prisma.$transaction(async (tx) => {
+    const abandoned = await tx.paintJob.updateManyAndReturn({
+      where: { id, state: { in: [PaintJobState.QUEUED, PaintJobState.RUNNING] } },
+      data: { state: PaintJobState.FAILED, finishedAt: new Date(), errorCode: 'UNAVAILABLE' },
+    });
+    for (const { attempt } of abandoned) {
+      const errorMessage = `given up after ${attempt} attempts; submit it again`;
+      await tx.paintJob.update({ where: { id }, data: { errorMessage } });
+    }
+    await tx.paintJobAttempt.updateMany({
+      where: { jobId: id, outcome: null },
+      data: { outcome: AttemptOutcome.LOST, endedAt: new Date() },
+    });
+  });
+}
+
 /** How often a watched row is read. Workers write progress four times a second at most. */
 const WATCH_MS = 200;
 

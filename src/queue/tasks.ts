@@ -1,0 +1,23 @@
+// The table of tasks: each name with what its payload holds. A new task is a line here and a handler in src/jobs.
+
+import { z } from 'zod';
+
+export const TASKS = {
+  paint: z.object({ paintJobId: z.uuid() }),
+} as const;
+
+export type Task = keyof typeof TASKS;
+export type Payload<T extends Task> = z.infer<(typeof TASKS)[T]>;
+
+/** A task that fails or loses its worker is tried again so often in all. */
+export const MAX_ATTEMPTS = 5;
+
+export interface Handler<T extends Task> {
+  /** Does the work; `abort` asks it to stop early because the worker ends, and the task then runs again elsewhere. */
+  run(payload: Payload<T>, abort: AbortSignal): Promise<void>;
+  /** Called when no attempt is left and nobody runs it; ends the row that waits for it. May be called twice. */
+  giveUp(payload: Payload<T>): Promise<void>;
+}
+
+/** One handler for each task. */
+export type Handlers = { readonly [T in Task]: Handler<T> };
