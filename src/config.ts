@@ -3,14 +3,30 @@
 import { z } from 'zod';
 import { AppError } from './errors.js';
 
+const wholeNumber = (lowest: number, highest: number) => {
+  const advice = `give a whole number from ${lowest} to ${highest}`;
+  return z
+    .string()
+    .regex(/^\d+$/, advice)
+    .transform(Number)
+    .refine((n) => n >= lowest && n <= highest, advice);
+};
+
+const LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
+
 const schema = z.object({
-  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
-  MINDPAINTER_DATA_DIR: z.string().min(1).default('data'),
+  DATABASE_URL: z
+    .url({
+      protocol: /^postgres(ql)?$/,
+      error: 'give an address like postgresql://user:password@host:5432/database, or leave it out',
+    })
+    .optional(),
+  MINDPAINTER_DATA_DIR: z.string().default('data'),
   MINDPAINTER_MODELS: z.string().default('models/toy'),
   HOST: z.string().default('127.0.0.1'),
-  PORT: z.coerce.number().int().min(0).max(65535).optional(),
-  LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
-  MAX_UPLOAD_BYTES: z.coerce.number().int().positive().default(200_000_000),
+  PORT: wholeNumber(0, 65535).optional(),
+  LOG_LEVEL: z.enum(LEVELS, `give one of ${LEVELS.join(', ')}`).default('info'),
+  MAX_UPLOAD_BYTES: wholeNumber(1, 2_000_000_000).default(200_000_000),
 });
 
 export interface Config {
@@ -22,22 +38,27 @@ export interface Config {
   readonly host: string;
   /** Absent: 4000, or a free port where that one is taken. */
   readonly port: number | undefined;
-  readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+  readonly logLevel: (typeof LEVELS)[number];
   readonly maxUploadBytes: number;
 }
 
-/** Reads the environment; throws one AppError that lists every fault. */
+/** Reads the environment; an empty variable counts as absent. Throws one AppError BAD_INPUT that lists every fault. */
 export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config {
-  const parsed = schema.safeParse(environment);
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value?.trim()));
+  const parsed = schema.safeParse(given);
   if (!parsed.success) {
+    // The values themselves stay out: an address may hold a password.
     const faults = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
-    throw new AppError('BAD_INPUT', `the environment is not right:\n  ${faults.join('\n  ')}`);
+    const field = String(parsed.error.issues[0]!.path[0]);
+    throw new AppError('BAD_INPUT', `the environment is not right:\n  ${faults.join('\n  ')}`, { field });
   }
   const values = parsed.data;
   return {
     databaseUrl: values.DATABASE_URL,
     dataDir: values.MINDPAINTER_DATA_DIR,
-    modelFolders: values.MINDPAINTER_MODELS.split(',').filter(Boolean),
+    modelFolders: values.MINDPAINTER_MODELS.split(',')
+      .map((folder) => folder.trim())
+      .filter(Boolean),
     host: values.HOST,
     port: values.PORT,
     logLevel: values.LOG_LEVEL,
