@@ -1,12 +1,14 @@
 // Puts the parts together: database, store, API and worker. Started in this order, stopped in the other.
 
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createApiServer } from '../api/server.js';
-import type { Config } from '../config.js';
-import { isAppError } from '../errors.js';
+import { type Config, loadConfig } from '../config.js';
+import { AppError, isAppError } from '../errors.js';
 import { runPaintJob } from '../jobs/paint.js';
-import type { Log } from '../log.js';
+import { createLog, type Log } from '../log.js';
 import { loadBundle } from '../painter/bundle.js';
 import type { PaintEvent, PaintMessage } from '../painter/messages.js';
 import { prepareQueue } from '../queue/queue.js';
@@ -18,11 +20,13 @@ import { type BundleFacts, registerModel } from '../services/models.js';
 import { abandonPaintJob } from '../services/paint-jobs.js';
 import { openBlobs } from '../store/blobs.js';
 import { openStore } from '../store/client.js';
-import { startEmbeddedPostgres } from '../store/embedded-postgres.js';
+import { openDatabase } from '../store/database.js';
 import { migrate } from '../store/migrate.js';
 
 export interface Running {
   stop(): Promise<void>;
+  /** Settles when what it runs on is gone for good. */
+  readonly lost?: Promise<Error>;
 }
 
 export interface Platform extends Running {
@@ -40,11 +44,13 @@ export async function describeBundle(folder: string): Promise<BundleFacts> {
   return { folder: resolve(folder), hash, name, voxels, imageSizePx, subject, defaults };
 }
 
-/** Opens the user's database or the embedded one, brought up to date. */
-export async function openServices(config: Config, log: Log): Promise<{ services: Services } & Running> {
-  const database = config.databaseUrl
-    ? { url: config.databaseUrl, stop: async () => {} }
-    : await startEmbeddedPostgres(config.dataDir);
+/** Opens the database, brought up to date, and the blobs. `join`: share the embedded server of another program. */
+export async function openServices(
+  config: Config,
+  log: Log,
+  options: { join?: boolean } = {},
+): Promise<{ services: Services } & Running> {
+  const database = await openDatabase(config, options);
   try {
     const applied = await migrate(database.url, MIGRATIONS);
     if (applied.length > 0) log.info({ applied }, 'the database was brought up to date');
@@ -53,6 +59,7 @@ export async function openServices(config: Config, log: Log): Promise<{ services
     const services: Services = { store, blobs: openBlobs(join(config.dataDir, 'blobs')) };
     return {
       services,
+      lost: database.lost,
       async stop() {
         await store.close();
         await database.stop();
@@ -85,7 +92,36 @@ export async function startWorker(services: Services, log: Log): Promise<Running
   };
 }
 
-/** Serves the API. Without a port of the user's: 4000, or a free one where that is taken. */
+/** The port to serve on: the user's, or 4000, or a free one (0) where that one is taken. */
+async function choosePort(config: Config, log: Log): Promise<number> {
+  const port = config.port ?? DEFAULT_PORT;
+  const probe = createServer();
+  try {
+    probe.listen(port, config.host);
+    await once(probe, 'listening');
+    probe.close();
+    await once(probe, 'close');
+    return port;
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code ?? '';
+    if (code === 'EADDRINUSE' && config.port === undefined) {
+      log.warn(`port ${port} is taken; a free one is used (set PORT to choose one)`);
+      return 0;
+    }
+    const where = `${config.host}, port ${port}`;
+    const faults: Record<string, readonly [string, string]> = {
+      EADDRINUSE: [`cannot serve on ${where}: the port is taken; set PORT to another`, 'PORT'],
+      EACCES: [`cannot serve on ${where}: this account may not open the port; set PORT to another`, 'PORT'],
+      EADDRNOTAVAIL: [`cannot serve on ${where}: no such address here; set HOST to another`, 'HOST'],
+      ENOTFOUND: [`cannot serve on ${where}: no such host; set HOST to another`, 'HOST'],
+    };
+    const fault = faults[code];
+    if (!fault) throw cause;
+    throw new AppError('UNAVAILABLE', fault[0], { field: fault[1], cause });
+  }
+}
+
+/** Serves the API, with every model of the configured folders registered. */
 export async function startApi(config: Config, services: Services, log: Log): Promise<Platform> {
   for (const folder of config.modelFolders) {
     try {
@@ -95,64 +131,65 @@ export async function startApi(config: Config, services: Services, log: Log): Pr
       log.warn({ folder, reason: error.message }, 'a model could not be registered');
     }
   }
-  const make = () =>
-    createApiServer({
-      services,
-      log,
-      modelFolders: config.modelFolders.map((folder) => resolve(folder)),
-      describeBundle,
-      maxUploadBytes: config.maxUploadBytes,
-    });
-  let api = await make();
-  try {
-    return { url: await api.listen(config.port ?? DEFAULT_PORT, config.host), stop: () => api.close() };
-  } catch (error) {
-    await api.close();
-    if (config.port !== undefined || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
-    log.warn(`port ${DEFAULT_PORT} is taken; a free one is used`);
-    api = await make();
-    return { url: await api.listen(0, config.host), stop: () => api.close() };
-  }
+  const port = await choosePort(config, log);
+  const api = await createApiServer({
+    services,
+    log,
+    modelFolders: config.modelFolders.map((folder) => resolve(folder)),
+    describeBundle,
+    maxUploadBytes: config.maxUploadBytes,
+  });
+  return { url: await api.listen(port, config.host), stop: () => api.close() };
 }
 
 /** API and worker in one process tree. */
 export async function startPlatform(config: Config, log: Log): Promise<Platform> {
-  const base = await openServices(config, log);
+  const started: Running[] = [];
+  const stop = async () => {
+    for (const part of started.splice(0).reverse()) await part.stop();
+  };
   try {
+    const base = await openServices(config, log);
+    started.push(base);
+    started.push(await startWorker(base.services, log));
     const api = await startApi(config, base.services, log);
-    const worker = await startWorker(base.services, log);
-    return {
-      url: api.url,
-      async stop() {
-        await api.stop();
-        await worker.stop();
-        await base.stop();
-      },
-    };
+    started.push(api);
+    return { url: api.url, lost: base.lost!, stop };
   } catch (error) {
-    await base.stop();
+    await stop();
     throw error;
   }
 }
 
-/** Runs a program until Ctrl-C or SIGTERM; a second signal does not wait. */
-export async function runUntilSignal(log: Log, start: () => Promise<Running>): Promise<void> {
-  const running = await start().catch((error) => {
-    log.error(isAppError(error) ? error.message : { err: error }, 'could not start');
+/** Runs a program until Ctrl-C or SIGTERM; a second signal does not wait. What the user can mend is said without a stack. */
+export async function runUntilSignal(start: (config: Config, log: Log) => Promise<Running>): Promise<void> {
+  let log = createLog('info');
+  const running = await (async () => {
+    const config = loadConfig();
+    log = createLog(config.logLevel);
+    return start(config, log);
+  })().catch((error) => {
+    log.fatal(isAppError(error) ? {} : { err: error }, `could not start: ${(error as Error).message}`);
     process.exit(1);
   });
   let stopping = false;
-  const stop = () => {
+  const stop = (exitCode: number) => {
     if (stopping) process.exit(1);
     stopping = true;
     running.stop().then(
-      () => process.exit(0),
+      () => process.exit(exitCode),
       (error) => {
         log.error({ err: error }, 'could not stop cleanly');
         process.exit(1);
       },
     );
   };
-  process.on('SIGINT', stop);
-  process.on('SIGTERM', stop);
+  process.on('SIGINT', () => stop(0));
+  process.on('SIGTERM', () => stop(0));
+  void running.lost?.then((error) => {
+    if (stopping) return;
+    log.fatal(`the database is gone: ${error.message}`);
+    setTimeout(() => process.exit(1), 5000).unref();
+    stop(1);
+  });
 }

@@ -1,19 +1,13 @@
-// `npm run server`: the API alone. Workers are programs of their own, so both need a database that both can reach.
+// `npm run server`: the API alone. Workers are programs of their own, on the same database and data folder.
 
-import { loadConfig } from '../config.js';
-import { AppError } from '../errors.js';
-import { createLog } from '../log.js';
 import { openServices, runUntilSignal, startApi } from './platform.js';
 
-const config = loadConfig();
-const log = createLog(config.logLevel);
-await runUntilSignal(log, async () => {
-  if (!config.databaseUrl)
-    throw new AppError('BAD_INPUT', 'set DATABASE_URL, or use npm start for API and worker together');
-  const base = await openServices(config, log);
+await runUntilSignal(async (config, log) => {
+  const base = await openServices(config, log, { join: true });
   const api = await startApi(config, base.services, log);
   process.stdout.write(`MindPainter serves at ${api.url}/graphql\n`);
   return {
+    lost: base.lost!,
     async stop() {
       await api.stop();
       await base.stop();

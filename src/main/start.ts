@@ -1,12 +1,8 @@
 // `npm start`: API and worker with the embedded Postgres, in one process tree.
 
-import { loadConfig } from '../config.js';
-import { createLog } from '../log.js';
 import { runUntilSignal, startPlatform } from './platform.js';
 
-const config = loadConfig();
-const log = createLog(config.logLevel);
-await runUntilSignal(log, async () => {
+await runUntilSignal(async (config, log) => {
   const platform = await startPlatform(config, log);
   const query =
     '{ models(first: 10) { nodes { name subjectLabel simulated voxels } } paintJobs(first: 10) { nodes { id state } } }';

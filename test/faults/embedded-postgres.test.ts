@@ -12,6 +12,7 @@ import pg from 'pg';
 import { afterEach, describe, expect, test } from 'vitest';
 import { startEmbeddedPostgres } from '../../src/store/embedded-postgres.js';
 import { takeOwnership } from '../../src/store/folder-owner.js';
+import { isRunning } from '../support/processes.js';
 
 const LINUX = process.platform === 'linux';
 const ROOT = process.getuid?.() === 0;
@@ -55,8 +56,7 @@ function serverPid(folder: string): number | undefined {
   const path = join(folder, 'postgres/cluster/postmaster.pid');
   if (!existsSync(path)) return undefined;
   const pid = Number(readFileSync(path, 'utf8').split('\n')[0]);
-  const state = spawnSync('ps', ['-o', 'stat=', '-p', String(pid)], { encoding: 'utf8' }).stdout.trim();
-  return state === '' || state.startsWith('Z') ? undefined : pid;
+  return isRunning(pid) ? pid : undefined;
 }
 
 async function query(url: string, sql: string): Promise<Record<string, unknown>[]> {
