@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { writeBundle } from '../painter/bundle.js';
 import { autoencoderObjective, imageEncoderObjective } from '../train/objectives.js';
+import { openSession } from '../runtime/session.js';
 import { createRng } from '../train/rng.js';
 import { autoencoderBatch, encoderBatch } from './toy/batches.js';
-import { simulateBrainData, toySubject } from './toy/brain-data.js';
+import { mapRows, simulateBrainData, toySubject } from './toy/brain-data.js';
 import { modelCard } from './toy/model-card.js';
 import {
   brainAdapterNetwork,
@@ -21,8 +22,8 @@ import {
 import { readPhotographs } from './toy/photographs.js';
 import { PLAN, TOY } from './toy/settings.js';
 import { type StageResult, trainStage } from './toy/stage.js';
-import { measureRetrieval, trainBrainStages } from './toy/train-brain.js';
-import { buildPool, cachedPool, TOY_SCHEDULER, trainDiffusion } from './toy/train-diffusion.js';
+import { addResidualNoise, measureRetrieval, trainBrainStages } from './toy/train-brain.js';
+import { buildPool, type Conditioner, cachedPool, TOY_SCHEDULER, trainDiffusion } from './toy/train-diffusion.js';
 
 const { values } = parseArgs({
   options: {
@@ -33,7 +34,7 @@ const { values } = parseArgs({
     out: { type: 'string', default: 'models/toy' },
     /** Stop after this stage. */
     until: { type: 'string' },
-    stimuli: { type: 'string', default: '6000' },
+    stimuli: { type: 'string', default: '9000' },
     pool: { type: 'string', default: '12000' },
     /** Steps of the diffusion stage; a resumed run may shorten or lengthen its schedule. */
     steps: { type: 'string', default: String(PLAN.diffusion.steps) },
@@ -95,6 +96,7 @@ const autoencoder = await trainStage(
   (rng) => autoencoderBatch(rng, PLAN.autoencoder.batch, photographs),
   { ...common, seed: 12 },
 );
+if (values.until === 'autoencoder') process.exit(0);
 
 const fixed = {
   vae_encoder: vaeEncoderNetwork(autoencoder.weights),
@@ -108,10 +110,7 @@ const pool = await cachedPool(join(folder, 'pool.bin'), () =>
     {
       vaeEncoder: fixed.vae_encoder,
       imageEncoder: encoderModel,
-      pseudoBrain: fixed.pseudo_brain_generator,
-      brainAdapter: fixed.brain_adapter,
     },
-    stages.residualStd,
     Number(values.pool),
     photographs,
     say,
@@ -175,7 +174,14 @@ const before = {
   brainAdapter: stages.adapter,
 };
 const steps = Number(values.steps);
-const diffusion = await trainDiffusion(pool, {
+const generator = await openSession(fixed.pseudo_brain_generator);
+const adapter = await openSession(fixed.brain_adapter);
+const conditioner: Conditioner = async (embeddings, rng) => {
+  const signals = await mapRows(generator, embeddings, [TOY.imageEncoder.embeddingSize]);
+  addResidualNoise(signals, brain, stages.predicted, TOY.sigma, rng);
+  return mapRows(adapter, signals, [TOY.voxels]);
+};
+const diffusion = await trainDiffusion(pool, conditioner, {
   ...common,
   steps,
   onSnapshot: (weights, step) => write(weights, step, before),

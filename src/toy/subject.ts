@@ -3,7 +3,7 @@
 
 import type { RandomSource } from '../imaging/types.js';
 import { KINDS } from './kinds.js';
-import { COLOUR_NAMES, COLOURS, type SceneSpec, sampleScene } from './scene.js';
+import { COLOUR_NAMES, type SceneSpec, sampleScene } from './scene.js';
 
 export interface SubjectSettings {
   readonly voxels: number;
@@ -32,9 +32,9 @@ export interface SimulatedSubject {
 }
 
 const GRID = [0.25, 0.5, 0.75];
-const FEATURES = KINDS.length + COLOUR_NAMES.length + GRID.length * GRID.length + 4;
+const FEATURES = KINDS.length + COLOUR_NAMES.length + GRID.length * GRID.length + 7;
 
-/** What a scene means to the subject: kind, colour, place on a 3 x 3 grid, size, mean colour behind. */
+/** What a scene means to the subject: kind, colour, place on a 3 x 3 grid, size, colour behind, tint. */
 export function sceneFeatures(spec: SceneSpec): Float32Array {
   const features = new Float32Array(FEATURES);
   const object = spec.objects[0];
@@ -53,9 +53,8 @@ export function sceneFeatures(spec: SceneSpec): Float32Array {
   const behind =
     background.style === 'photograph' ? [background.gain * 120, 120, 120] : background.colours[0];
   for (let k = 0; k < 3; k++) features[at++] = (behind[k]! - 130) / 100;
-  // Tints of the object move the colour features a little: the encoding is not only of names.
-  const [red] = COLOURS[object.colour];
-  features[KINDS.length] = features[KINDS.length]! + (object.tint[0]! * (red > 128 ? 1 : -1)) / 200;
+  // The object's tint: the encoding is not only of names.
+  for (let k = 0; k < 3; k++) features[at++] = object.tint[k]! / 40;
   return features;
 }
 

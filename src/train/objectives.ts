@@ -102,7 +102,10 @@ export function brainAdapterObjective(
   return { loss: op.add(b, realLoss, pseudoLoss), metrics: { realLoss, pseudoLoss } };
 }
 
-/** Diffusion: squared error of the UNet against `target` (noise or velocity, the caller's choice). */
+/**
+ * Diffusion: squared error of the UNet against `target` (noise or velocity, the caller's choice), each position
+ * times its `weight` [batch, 1, y, x].
+ */
 export function diffusionObjective(
   b: Builder,
   size: UnetSize & { batch: number; latentSide: number; conditionSize: number },
@@ -112,5 +115,7 @@ export function diffusionObjective(
   const timestep = b.input('timestep', 'float32', [batch]);
   const condition = b.input('encoder_hidden_states', 'float32', [batch, 1, size.conditionSize]);
   const target = b.input('target', 'float32', [batch, latentChannels, latentSide, latentSide]);
-  return { loss: meanSquaredError(b, predictNoise(b, sample, timestep, condition, size), target) };
+  const weight = b.input('weight', 'float32', [batch, 1, latentSide, latentSide]);
+  const error = op.square(b, op.sub(b, predictNoise(b, sample, timestep, condition, size), target));
+  return { loss: op.meanAll(b, op.mul(b, error, weight)) };
 }

@@ -19,10 +19,11 @@ export const TOY = {
   /** The judge of paintings: its own network, data and seed; nothing of the painter's goes into it. */
   judge: { widths: [24, 48, 96, 160], neck: 96, embeddingSize: 256 },
   unet: { widths: [64, 128, 192] as const, embedding: 256, heads: 4, latentChannels: 12 },
-  kl: 1e-4,
+  /** Strong enough that latents near one another decode alike: small errors of the denoiser stay unseen. */
+  kl: 1.5e-3,
   tau: 0.07,
-  /** Noise on pseudo signals, as a fraction of the generator's residual standard deviation a voxel. */
-  sigma: 0.6,
+  /** Noise on pseudo signals is sigma times the residual of a training trial; sigma is uniform in this range. */
+  sigma: [0.4, 1.1] as const,
   conditionDropout: 0.12,
   trainSteps: 1000,
   seeds: { subject: 20261, train: 20262, test: 20263, judge: 20264 },
@@ -36,10 +37,10 @@ export interface StagePlan {
 }
 
 export const PLAN = {
-  autoencoder: { steps: 1500, batch: 16, learningRate: 2e-3, emaDecay: 0.995 },
-  imageEncoder: { steps: 900, batch: 64, learningRate: 2e-3, emaDecay: 0.99 },
+  autoencoder: { steps: 5000, batch: 8, learningRate: 2e-3, emaDecay: 0.998 },
+  imageEncoder: { steps: 1400, batch: 64, learningRate: 2e-3, emaDecay: 0.99 },
   pseudoBrainGenerator: { steps: 900, batch: 128, learningRate: 1e-3, emaDecay: 0.99 },
-  brainAdapter: { steps: 900, batch: 128, learningRate: 1e-3, emaDecay: 0.99 },
+  brainAdapter: { steps: 1000, batch: 128, learningRate: 1e-3, emaDecay: 0.99 },
   judge: { steps: 700, batch: 64, learningRate: 2e-3, emaDecay: 0.99 },
   diffusion: { steps: 3000, batch: 32, learningRate: 1.5e-3, emaDecay: 0.998 },
 } as const satisfies Record<string, StagePlan>;

@@ -14,8 +14,8 @@ const VOXELS = TOY.voxels;
 export interface BrainStages {
   readonly generator: StageResult;
   readonly adapter: StageResult;
-  /** Standard deviation a voxel of single trials around the generator's prediction. */
-  readonly residualStd: Float32Array;
+  /** G(Z) of each training stimulus, [stimuli, voxels]: what trials are compared with to draw residual noise. */
+  readonly predicted: Float32Array;
 }
 
 /** One, two or all three repetitions: what is averaged varies, as it will in use. */
@@ -40,25 +40,26 @@ const embeddingRow = (data: BrainData) => (index: number, row: Float32Array) => 
   row.set(data.embeddings.subarray(index * EMBEDDING, (index + 1) * EMBEDDING));
 };
 
-function measureResiduals(data: BrainData, predicted: Float32Array): Float32Array {
-  const sums = new Float64Array(VOXELS);
-  const trials = data.betas.length / VOXELS;
-  for (let t = 0; t < trials; t++) {
-    const at = Math.floor(t / data.repetitions) * VOXELS;
-    for (let v = 0; v < VOXELS; v++)
-      sums[v]! += (data.betas[t * VOXELS + v]! - predicted[at + v]!) ** 2 / trials;
-  }
-  return Float32Array.from(sums, Math.sqrt);
-}
-
-/** Adds sigma times the residual noise to a pseudo signal, in place. */
-export function addPseudoNoise(
-  signal: Float32Array,
-  residualStd: Float32Array,
-  sigma: number,
+/**
+ * Adds noise to pseudo signals [rows, voxels], in place: sigma times the residual B - G(Z) of a training trial drawn
+ * by chance, so that pseudo signals carry the covariance of real noise, not only its size. Sigma 1 is a single trial;
+ * it is uniform in `sigma` by row.
+ */
+export function addResidualNoise(
+  signals: Float32Array,
+  data: BrainData,
+  predicted: Float32Array,
+  sigma: readonly [low: number, high: number],
   rng: Rng,
 ): void {
-  for (let i = 0; i < signal.length; i++) signal[i]! += sigma * residualStd[i % VOXELS]! * rng.normal();
+  const trials = data.betas.length / VOXELS;
+  for (let at = 0; at < signals.length; at += VOXELS) {
+    const level = sigma[0] + (sigma[1] - sigma[0]) * rng.uniform();
+    const trial = rng.int(trials);
+    const [real, ideal] = [trial * VOXELS, Math.floor(trial / data.repetitions) * VOXELS];
+    for (let v = 0; v < VOXELS; v++)
+      signals[at + v]! += level * (data.betas[real + v]! - predicted[ideal + v]!);
+  }
 }
 
 export async function trainBrainStages(
@@ -85,7 +86,6 @@ export async function trainBrainStages(
   const session = await openSession(pseudoBrainNetwork(generator.weights));
   const predicted = await mapRows(session, data.embeddings, [EMBEDDING]);
   await session.close();
-  const residualStd = measureResiduals(data, predicted);
   const adapter = await trainStage(
     'brainAdapter',
     (b) =>
@@ -100,7 +100,7 @@ export async function trainBrainStages(
       const pseudo = rowsOf(chosen, VOXELS, (i, row) => {
         row.set(predicted.subarray(i * VOXELS, (i + 1) * VOXELS));
       });
-      addPseudoNoise(pseudo.data as Float32Array, residualStd, TOY.sigma, rng);
+      addResidualNoise(pseudo.data as Float32Array, data, predicted, TOY.sigma, rng);
       return {
         embedding: rowsOf(chosen, EMBEDDING, embeddingRow(data)),
         real: rowsOf(chosen, VOXELS, (i, row) => {
@@ -111,7 +111,7 @@ export async function trainBrainStages(
     },
     { ...options, seed: 14 },
   );
-  return { generator, adapter, residualStd };
+  return { generator, adapter, predicted };
 }
 
 /** Top-1 retrieval among held-out stimuli: the share of signals whose nearest embedding (cosine) is their own. */

@@ -14,7 +14,6 @@ import { growToCells, latentKeepMask, sampleMasked } from './batches.js';
 import { mapRows } from './brain-data.js';
 import { PLAN, TOY } from './settings.js';
 import { type StageOptions, type StageResult, trainStage } from './stage.js';
-import { addPseudoNoise } from './train-brain.js';
 
 export const TOY_SCHEDULER: SchedulerConfig = {
   _class_name: 'DDIMScheduler',
@@ -34,6 +33,7 @@ const CELLS = SIDE * SIDE;
 const CHANNELS = TOY.autoencoder.latentChannels;
 const LATENT = CHANNELS * CELLS;
 const CONDITION = TOY.brainAdapter.outputs;
+const EMBEDDING = TOY.imageEncoder.embeddingSize;
 
 /** Encoded training samples, row by row. */
 export interface Pool {
@@ -41,7 +41,8 @@ export interface Pool {
   readonly latents: Float32Array;
   readonly maskedLatents: Float32Array;
   readonly keep: Float32Array;
-  readonly conditions: Float32Array;
+  /** Z(m.x_s) of each sample's masked region. */
+  readonly embeddings: Float32Array;
   /** 1 / standard deviation of the latents: the bundle's latentScalingFactor. */
   readonly scale: number;
 }
@@ -49,9 +50,10 @@ export interface Pool {
 export interface Networks {
   readonly vaeEncoder: Uint8Array;
   readonly imageEncoder: Uint8Array;
-  readonly pseudoBrain: Uint8Array;
-  readonly brainAdapter: Uint8Array;
 }
+
+/** Z [rows, 1024] -> A(G(Z), sigma) [rows, 1024], with noise drawn anew at every call. */
+export type Conditioner = (embeddings: Float32Array, rng: Rng) => Promise<Float32Array>;
 
 /** The mean half of [mean | log variance] rows. */
 function means(moments: Float32Array): Float32Array {
@@ -73,24 +75,21 @@ function standardDeviation(values: Float32Array): number {
 
 export async function buildPool(
   networks: Networks,
-  residualStd: Float32Array,
   count: number,
   photographs: readonly RgbImage[],
   say: (line: string) => void,
 ): Promise<Pool> {
   const rng = createRng(TOY.seeds.train + 99);
-  const [vae, encoder, generator, adapter] = await Promise.all([
+  const [vae, encoder] = await Promise.all([
     openSession(networks.vaeEncoder),
     openSession(networks.imageEncoder),
-    openSession(networks.pseudoBrain),
-    openSession(networks.brainAdapter),
   ]);
   const pool = {
     count,
     latents: new Float32Array(count * LATENT),
     maskedLatents: new Float32Array(count * LATENT),
     keep: new Float32Array(count * CELLS),
-    conditions: new Float32Array(count * CONDITION),
+    embeddings: new Float32Array(count * EMBEDDING),
   };
   const [size, region, batch] = [TOY.imageSizePx, TOY.regionSizePx, 32];
   for (let start = 0; start < count; start += batch) {
@@ -107,14 +106,10 @@ export async function buildPool(
     }
     pool.latents.set(means(await mapRows(vae, whole, [3, size, size], batch)), start * LATENT);
     pool.maskedLatents.set(means(await mapRows(vae, masked, [3, size, size], batch)), start * LATENT);
-    const signals = await mapRows(generator, await mapRows(encoder, regions, [3, region, region]), [
-      CONDITION,
-    ]);
-    addPseudoNoise(signals, residualStd, TOY.sigma, rng);
-    pool.conditions.set(await mapRows(adapter, signals, [TOY.voxels]), start * CONDITION);
+    pool.embeddings.set(await mapRows(encoder, regions, [3, region, region]), start * EMBEDDING);
     if ((start / batch) % 50 === 0) say(`pool ${start + n}/${count}`);
   }
-  await Promise.all([vae, encoder, generator, adapter].map((session) => session.close()));
+  await Promise.all([vae.close(), encoder.close()]);
   const scale = 1 / standardDeviation(pool.latents);
   for (const values of [pool.latents, pool.maskedLatents])
     values.forEach((x, i) => {
@@ -123,14 +118,14 @@ export async function buildPool(
   return { ...pool, scale };
 }
 
-const POOL_PARTS = ['latents', 'maskedLatents', 'keep', 'conditions'] as const;
+const POOL_PARTS = ['latents', 'maskedLatents', 'keep', 'embeddings'] as const;
 
 /** The pool of an earlier run from its file, or a new one that is then kept there. */
 export async function cachedPool(path: string, build: () => Promise<Pool>): Promise<Pool> {
   if (existsSync(path)) {
     const bytes = await readFile(path);
     const [count, scale] = [bytes.readDoubleLE(0), bytes.readDoubleLE(8)];
-    const widths = { latents: LATENT, maskedLatents: LATENT, keep: CELLS, conditions: CONDITION };
+    const widths = { latents: LATENT, maskedLatents: LATENT, keep: CELLS, embeddings: EMBEDDING };
     let at = bytes.byteOffset + 16;
     const parts = POOL_PARTS.map((name) => {
       const part = new Float32Array(bytes.buffer, at, count * widths[name]);
@@ -155,18 +150,23 @@ export async function cachedPool(path: string, build: () => Promise<Pool>): Prom
   return pool;
 }
 
+/** Weight of the squared error where the picture is kept: there the answer is already in the input. */
+const KEPT_WEIGHT = 0.15;
+
 /** One batch of noised samples: x_t = sqrt(a) x0 + sqrt(1-a) eps, target v = sqrt(a) eps - sqrt(1-a) x0. */
-export function diffusionBatch(
+export async function diffusionBatch(
   rng: Rng,
   pool: Pool,
   batch: number,
   cumulative: Float64Array,
-): Record<string, Tensor> {
+  conditioner: Conditioner,
+): Promise<Record<string, Tensor>> {
   const width = 2 * LATENT + CELLS;
   const sample = new Float32Array(batch * width);
   const target = rng.fillNormal(new Float32Array(batch * LATENT));
   const timestep = new Float32Array(batch);
-  const condition = new Float32Array(batch * CONDITION);
+  const weight = new Float32Array(batch * CELLS);
+  const embeddings = new Float32Array(batch * EMBEDDING);
   for (let i = 0; i < batch; i++) {
     const row = rng.int(pool.count);
     // Stratified over the batch: every step sees all noise levels.
@@ -179,27 +179,37 @@ export function diffusionBatch(
       sample[i * width + k] = signal * x0 + noise * eps;
       target[i * LATENT + k] = signal * eps - noise * x0;
     }
+    const keep = pool.keep.subarray(row * CELLS, (row + 1) * CELLS);
     sample.set(pool.maskedLatents.subarray(row * LATENT, (row + 1) * LATENT), i * width + LATENT);
-    sample.set(pool.keep.subarray(row * CELLS, (row + 1) * CELLS), i * width + 2 * LATENT);
-    if (rng.uniform() >= TOY.conditionDropout) {
-      condition.set(pool.conditions.subarray(row * CONDITION, (row + 1) * CONDITION), i * CONDITION);
-    }
+    sample.set(keep, i * width + 2 * LATENT);
+    keep.forEach((kept, k) => {
+      weight[i * CELLS + k] = kept === 1 ? KEPT_WEIGHT : 1;
+    });
+    embeddings.set(pool.embeddings.subarray(row * EMBEDDING, (row + 1) * EMBEDDING), i * EMBEDDING);
   }
+  const condition = await conditioner(embeddings, rng);
+  for (let i = 0; i < batch; i++)
+    if (rng.uniform() < TOY.conditionDropout) condition.fill(0, i * CONDITION, (i + 1) * CONDITION);
   return {
     sample: floats(sample, [batch, 2 * CHANNELS + 1, SIDE, SIDE]),
     timestep: floats(timestep, [batch]),
     encoder_hidden_states: floats(condition, [batch, 1, CONDITION]),
     target: floats(target, [batch, CHANNELS, SIDE, SIDE]),
+    weight: floats(weight, [batch, 1, SIDE, SIDE]),
   };
 }
 
-export function trainDiffusion(pool: Pool, options: Omit<StageOptions, 'seed'>): Promise<StageResult> {
+export function trainDiffusion(
+  pool: Pool,
+  conditioner: Conditioner,
+  options: Omit<StageOptions, 'seed'>,
+): Promise<StageResult> {
   const { batch } = PLAN.diffusion;
   const cumulative = alphasCumprod(TOY_SCHEDULER);
   return trainStage(
     'diffusion',
     (b) => diffusionObjective(b, { ...TOY.unet, batch, latentSide: SIDE, conditionSize: CONDITION }),
-    (rng) => diffusionBatch(rng, pool, batch, cumulative),
+    (rng) => diffusionBatch(rng, pool, batch, cumulative, conditioner),
     { ...options, seed: 15 },
   );
 }
