@@ -13,7 +13,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   imaging: [],
   runtime: [],
   autodiff: ['graph'],
-  train: ['graph', 'autodiff', 'runtime'],
+  train: ['graph', 'autodiff', 'runtime', 'imaging'],
   painter: ['runtime', 'imaging'],
   toy: ['imaging', 'fmri'],
   store: ['generated'],

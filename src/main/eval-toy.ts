@@ -9,8 +9,9 @@ import { openPainter, paint } from '../painter/painter.js';
 import { openSession } from '../runtime/session.js';
 import { KINDS } from '../toy/kinds.js';
 import { drawScene, objectBox, sampleScene } from '../toy/scene.js';
+import { signalOf } from '../train/brain-data.js';
 import { createRng, type Rng } from '../train/rng.js';
-import { signalOf, simulateBrainData, toySubject } from './toy/brain-data.js';
+import { simulateBrainData, toySubject } from './toy/brain-data.js';
 import { judgeKinds, looseBox } from './toy/judge.js';
 import { readPhotographs } from './toy/photographs.js';
 import { TOY } from './toy/settings.js';
@@ -27,7 +28,7 @@ const { values } = parseArgs({
   },
 });
 const count = Number(values.n);
-const repetitions = Array.from({ length: Number(values.repetitions) }, (_, i) => i);
+const repetitions = Number(values.repetitions);
 const say = (line: string) => process.stderr.write(`${line}\n`);
 
 const bundle = await loadBundle(values.bundle);
@@ -35,7 +36,7 @@ const painter = await openPainter(bundle);
 const judge = await openSession(values.judge);
 const rng: Rng = createRng(TOY.seeds.test + 1);
 const photographs = await readPhotographs(values.photographs, 500, rng);
-const { voxels, imageSizePx, defaults } = bundle.conventions;
+const { imageSizePx, defaults } = bundle.conventions;
 
 // The stimuli are held out: their seed is one that no training stage uses.
 const brain = await simulateBrainData(
@@ -79,7 +80,7 @@ async function accuracy(signalFor: (i: number) => number, label: string): Promis
       imageSizePx,
       imageSizePx,
     );
-    const signal = signalOf(brain, signalFor(i), repetitions, voxels);
+    const signal = signalOf(brain, signalFor(i), repetitions);
     for await (const { image } of paint(painter, {
       source,
       mask,
@@ -118,7 +119,7 @@ process.stdout.write(
     chance: 1 / KINDS.length,
     shuffledBrainAccuracy,
     judgeAccuracyOnRealScenes: judgeAccuracy,
-    repetitions: repetitions.length,
+    repetitions,
     seconds: Math.round(seconds),
   })}\n`,
 );

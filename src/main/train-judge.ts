@@ -3,10 +3,11 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { createRng } from '../train/rng.js';
+import { trainStage } from '../train/stage.js';
 import { judgeBatch, judgeNetwork, judgeObjective } from './toy/judge.js';
 import { readPhotographs } from './toy/photographs.js';
+import { progressLine } from './toy/progress.js';
 import { PLAN, TOY } from './toy/settings.js';
-import { trainStage } from './toy/stage.js';
 
 const { values } = parseArgs({
   options: {
@@ -19,9 +20,10 @@ const say = (line: string) => process.stdout.write(`${line}\n`);
 const photographs = await readPhotographs(values.photographs, 1500, createRng(TOY.seeds.judge));
 const { weights } = await trainStage(
   'judge',
+  PLAN.judge,
   judgeObjective,
   (rng) => judgeBatch(rng, PLAN.judge.batch, photographs),
-  { folder: values.folder, say, seed: TOY.seeds.judge },
+  { folder: values.folder, onProgress: (p) => say(progressLine(p)), seed: TOY.seeds.judge },
 );
 await mkdir(values.out, { recursive: true });
 await writeFile(`${values.out}/model.onnx`, judgeNetwork(weights));

@@ -4,12 +4,16 @@ import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { writeBundle } from '../painter/bundle.js';
-import { autoencoderObjective, imageEncoderObjective } from '../train/objectives.js';
+import { alphasCumprod } from '../painter/scheduler.js';
 import { openSession } from '../runtime/session.js';
-import { createRng } from '../train/rng.js';
-import { autoencoderBatch, encoderBatch } from './toy/batches.js';
-import { mapRows, simulateBrainData, toySubject } from './toy/brain-data.js';
-import { modelCard } from './toy/model-card.js';
+import {
+  predictSignals,
+  type ResidualNoise,
+  trainBrainAdapter,
+  trainPseudoBrainGenerator,
+} from '../train/brain-stages.js';
+import { buildPool } from '../train/diffusion-pool.js';
+import { pseudoSignalConditioner, trainDiffusion } from '../train/diffusion-stage.js';
 import {
   brainAdapterNetwork,
   imageEncoderNetwork,
@@ -17,13 +21,18 @@ import {
   unetNetwork,
   vaeDecoderNetwork,
   vaeEncoderNetwork,
-  type Weights,
-} from './toy/networks.js';
+} from '../train/networks.js';
+import { autoencoderObjective, imageEncoderObjective } from '../train/objectives.js';
+import { cachedPool } from '../train/pool-file.js';
+import { createRng } from '../train/rng.js';
+import { type StageResult, trainStage, type Weights } from '../train/stage.js';
+import { autoencoderBatch, encoderBatch, sampleMasked } from './toy/batches.js';
+import { simulateBrainData, toySubject } from './toy/brain-data.js';
+import { modelCard } from './toy/model-card.js';
 import { readPhotographs } from './toy/photographs.js';
-import { PLAN, TOY } from './toy/settings.js';
-import { type StageResult, trainStage } from './toy/stage.js';
-import { addResidualNoise, measureRetrieval, trainBrainStages } from './toy/train-brain.js';
-import { buildPool, type Conditioner, cachedPool, TOY_SCHEDULER, trainDiffusion } from './toy/train-diffusion.js';
+import { progressLine } from './toy/progress.js';
+import { measureReadout, type Readout } from './toy/readout.js';
+import { PLAN, TOY, TOY_GEOMETRY, TOY_SCHEDULER } from './toy/settings.js';
 
 const { values } = parseArgs({
   options: {
@@ -35,87 +44,133 @@ const { values } = parseArgs({
     /** Stop after this stage. */
     until: { type: 'string' },
     stimuli: { type: 'string', default: '9000' },
-    pool: { type: 'string', default: '12000' },
+    pool: { type: 'string', default: '20000' },
     /** Steps of the diffusion stage; a resumed run may shorten or lengthen its schedule. */
     steps: { type: 'string', default: String(PLAN.diffusion.steps) },
+    /** Threads within one op; by default one a core. */
+    threads: { type: 'string' },
     /** How the card credits the photographs. */
     attribution: { type: 'string', default: '' },
   },
 });
 const say = (line: string) => process.stdout.write(`${new Date().toISOString().slice(11, 19)} ${line}\n`);
-const { folder } = values;
 const photographs = await readPhotographs(values.photographs, 2500, createRng(TOY.seeds.train));
 say(`${photographs.length} photographs for backgrounds`);
-const common = { folder, say };
-
-const encoderSize = {
-  ...TOY.imageEncoder,
-  batch: PLAN.imageEncoder.batch,
-  imageSizePx: TOY.regionSizePx,
-  kinds: TOY.kinds,
-  colours: TOY.colours,
+const common = {
+  folder: values.folder,
+  onProgress: (progress: Parameters<typeof progressLine>[0]) => say(progressLine(progress)),
+  ...(values.threads ? { threads: Number(values.threads) } : {}),
 };
-const imageEncoder = await trainStage(
-  'imageEncoder',
-  (b) => imageEncoderObjective(b, encoderSize),
-  (rng) => encoderBatch(rng, PLAN.imageEncoder.batch, photographs),
-  { ...common, seed: 11 },
-);
-if (values.until === 'imageEncoder') process.exit(0);
-
-const subject = toySubject();
-const encoderModel = imageEncoderNetwork(imageEncoder.weights);
-const brain = await simulateBrainData(
-  subject,
-  encoderModel,
-  Number(values.stimuli),
-  TOY.seeds.train,
-  photographs,
-);
-const heldOut = await simulateBrainData(subject, encoderModel, 300, TOY.seeds.test, photographs);
-say(`simulated ${brain.specs.length} stimuli x ${brain.repetitions} trials, ${TOY.voxels} voxels`);
-const stages = await trainBrainStages(brain, common);
-const retrieval = {
-  single: await measureRetrieval(heldOut, stages.adapter.weights, 1, 300),
-  mean: await measureRetrieval(heldOut, stages.adapter.weights, 3, 300),
+const stopAfter = (stage: keyof typeof PLAN) => {
+  if (values.until === stage) process.exit(0);
 };
-say(
-  `retrieval among 300 held-out stimuli: ${retrieval.single.toFixed(3)} single trials, ${retrieval.mean.toFixed(3)} mean of 3`,
-);
-if (values.until === 'brainAdapter') process.exit(0);
 
-const autoencoderSize = {
-  ...TOY.autoencoder,
-  batch: PLAN.autoencoder.batch,
-  imageSizePx: TOY.imageSizePx,
-  kl: TOY.kl,
-};
 const autoencoder = await trainStage(
   'autoencoder',
-  (b) => autoencoderObjective(b, autoencoderSize),
+  PLAN.autoencoder,
+  (b) =>
+    autoencoderObjective(b, {
+      ...TOY.autoencoder,
+      batch: PLAN.autoencoder.batch,
+      imageSizePx: TOY.imageSizePx,
+      kl: TOY.kl,
+    }),
   (rng) => autoencoderBatch(rng, PLAN.autoencoder.batch, photographs),
   { ...common, seed: 12 },
 );
-if (values.until === 'autoencoder') process.exit(0);
+stopAfter('autoencoder');
+
+const imageEncoder = await trainStage(
+  'imageEncoder',
+  PLAN.imageEncoder,
+  (b) =>
+    imageEncoderObjective(b, {
+      ...TOY.imageEncoder,
+      batch: PLAN.imageEncoder.batch,
+      imageSizePx: TOY.regionSizePx,
+      kinds: TOY.kinds,
+      colours: TOY.colours,
+    }),
+  (rng) => encoderBatch(rng, PLAN.imageEncoder.batch, photographs),
+  { ...common, seed: 11 },
+);
+stopAfter('imageEncoder');
+
+const encoderModel = imageEncoderNetwork(imageEncoder.weights, {
+  ...TOY.imageEncoder,
+  imageSizePx: TOY.regionSizePx,
+});
+const subject = toySubject();
+const simulate = (count: number, seed: number) =>
+  simulateBrainData(subject, encoderModel, count, seed, photographs);
+const brain = await simulate(Number(values.stimuli), TOY.seeds.train);
+say(
+  `simulated ${brain.stimulusOfTrial.length} trials of ${brain.specs.length} stimuli, ${TOY.voxels} voxels`,
+);
+const stimuli = brain.specs.map((_, i) => i);
+const generator = await trainPseudoBrainGenerator(
+  brain,
+  stimuli,
+  { size: TOY.pseudoBrainGenerator, plan: PLAN.pseudoBrainGenerator },
+  { ...common, seed: 13 },
+);
+stopAfter('pseudoBrainGenerator');
+
+const noise: ResidualNoise = {
+  data: brain,
+  predicted: await predictSignals(brain, generator.weights, TOY.pseudoBrainGenerator),
+  trials: Array.from(brain.stimulusOfTrial, (_, trial) => trial),
+  sigma: TOY.sigma,
+};
+const adapter = await trainBrainAdapter(
+  noise,
+  stimuli,
+  { size: TOY.brainAdapter, plan: PLAN.brainAdapter, tau: TOY.tau },
+  { ...common, seed: 14 },
+);
+const brainAdapter = brainAdapterNetwork(adapter.weights, {
+  ...TOY.brainAdapter,
+  outputs: TOY.imageEncoder.embeddingSize,
+  voxels: TOY.voxels,
+});
+const heldOut = await simulate(300, TOY.seeds.test);
+const readouts: Readout[] = [];
+for (const repetitions of [1, 2, 3]) {
+  const readout = await measureReadout(heldOut, brainAdapter, repetitions, createRng(1));
+  readouts.push(readout);
+  say(
+    `held out, mean of ${repetitions}: retrieval ${readout.retrieval.forward.mean.toFixed(3)} forward, ` +
+      `${readout.retrieval.backward.mean.toFixed(3)} backward; kind ${readout.kindAccuracy.toFixed(3)}`,
+  );
+}
+stopAfter('brainAdapter');
 
 const fixed = {
-  vae_encoder: vaeEncoderNetwork(autoencoder.weights),
-  vae_decoder: vaeDecoderNetwork(autoencoder.weights),
+  vae_encoder: vaeEncoderNetwork(autoencoder.weights, { ...TOY.autoencoder, imageSizePx: TOY.imageSizePx }),
+  vae_decoder: vaeDecoderNetwork(autoencoder.weights, { ...TOY.autoencoder, latentSide: TOY.latentSide }),
   image_encoder: encoderModel,
-  brain_adapter: brainAdapterNetwork(stages.adapter.weights),
-  pseudo_brain_generator: pseudoBrainNetwork(stages.generator.weights),
+  brain_adapter: brainAdapter,
+  pseudo_brain_generator: pseudoBrainNetwork(generator.weights, {
+    ...TOY.pseudoBrainGenerator,
+    outputs: TOY.voxels,
+    embeddingSize: TOY.imageEncoder.embeddingSize,
+  }),
 };
-const pool = await cachedPool(join(folder, 'pool.bin'), () =>
-  buildPool(
-    {
-      vaeEncoder: fixed.vae_encoder,
-      imageEncoder: encoderModel,
-    },
+const pool = await cachedPool(join(values.folder, 'pool.bin'), async () => {
+  const vaeEncoder = await openSession(fixed.vae_encoder);
+  const encoder = await openSession(fixed.image_encoder);
+  const built = await buildPool(
+    { vaeEncoder, imageEncoder: encoder },
+    TOY_GEOMETRY,
     Number(values.pool),
-    photographs,
-    say,
-  ),
-);
+    (rng) => sampleMasked(rng, photographs),
+    createRng(TOY.seeds.train + 99),
+    { onProgress: (done) => done % 1600 === 0 && say(`pool ${done}/${values.pool}`) },
+  );
+  await vaeEncoder.close();
+  await encoder.close();
+  return built;
+});
 const configs = {
   vae_encoder: TOY.autoencoder,
   vae_decoder: TOY.autoencoder,
@@ -131,6 +186,7 @@ async function write(weights: Weights, step: number, results: Record<string, Sta
       { model, config: configs[name as keyof typeof configs] },
     ]),
   );
+  const unetSize = { ...TOY.unet, latentSide: TOY.latentSide, conditionSize: TOY.brainAdapter.outputs };
   const machine = `${cpus()[0]?.model ?? 'unknown CPU'}, ${availableParallelism()} cores, onnxruntime on the CPU`;
   await writeBundle(values.out, {
     conventions: {
@@ -152,11 +208,11 @@ async function write(weights: Weights, step: number, results: Record<string, Sta
       cropContext: 1.5,
     },
     scheduler: TOY_SCHEDULER,
-    components: { ...components, unet: { model: unetNetwork(weights), config: TOY.unet } },
+    components: { ...components, unet: { model: unetNetwork(weights, unetSize), config: TOY.unet } },
     extras: {
       'README.md': modelCard({
         results,
-        retrieval,
+        readouts,
         step,
         photographs: photographs.length,
         attribution: values.attribution,
@@ -167,23 +223,26 @@ async function write(weights: Weights, step: number, results: Record<string, Sta
   say(`wrote ${values.out} at diffusion step ${step}`);
 }
 
-const before = {
-  imageEncoder,
-  autoencoder,
-  pseudoBrainGenerator: stages.generator,
-  brainAdapter: stages.adapter,
-};
+const before = { imageEncoder, autoencoder, pseudoBrainGenerator: generator, brainAdapter: adapter };
+const { condition, close } = await pseudoSignalConditioner(
+  { pseudoBrainGenerator: fixed.pseudo_brain_generator, brainAdapter },
+  noise,
+  common,
+);
 const steps = Number(values.steps);
-const generator = await openSession(fixed.pseudo_brain_generator);
-const adapter = await openSession(fixed.brain_adapter);
-const conditioner: Conditioner = async (embeddings, rng) => {
-  const signals = await mapRows(generator, embeddings, [TOY.imageEncoder.embeddingSize]);
-  addResidualNoise(signals, brain, stages.predicted, TOY.sigma, rng);
-  return mapRows(adapter, signals, [TOY.voxels]);
-};
-const diffusion = await trainDiffusion(pool, conditioner, {
-  ...common,
-  steps,
-  onSnapshot: (weights, step) => write(weights, step, before),
-});
+const diffusion = await trainDiffusion(
+  pool,
+  {
+    size: TOY.unet,
+    conditionSize: TOY.brainAdapter.outputs,
+    plan: { ...PLAN.diffusion, steps },
+    prediction: 'v_prediction',
+    conditionDropout: TOY.conditionDropout,
+    keptWeight: TOY.keptWeight,
+  },
+  alphasCumprod(TOY_SCHEDULER),
+  condition,
+  { ...common, seed: 15, onSnapshot: (weights, step) => write(weights, step, before) },
+);
+await close();
 await write(diffusion.weights, steps, { ...before, diffusion });

@@ -83,23 +83,27 @@ export function pseudoBrainObjective(
   return { loss: meanSquaredError(b, generatePseudoBrain(b, embedding, size), signal) };
 }
 
+/** Which of the two losses of the brain adapter count; the paper's is both. */
+export type AdapterSignals = 'real' | 'pseudo' | 'both';
+
 /**
  * BA: L_contra = L_real + L_simul, each the symmetric contrastive loss with temperature tau between the embeddings Z
  * and the adapted real or pseudo signals. One adapter sees both kinds of signal as one batch of twice the size.
+ * Inputs embedding [batch, outputs], and real or pseudo [batch, voxels] or both, as `signals` says.
  */
 export function brainAdapterObjective(
   b: Builder,
-  size: ResidualMlpSize & { batch: number; voxels: number; tau: number },
+  size: ResidualMlpSize & { batch: number; voxels: number; tau: number; signals?: AdapterSignals },
 ): Objective {
-  const { batch, voxels, outputs, tau } = size;
+  const { batch, voxels, outputs, tau, signals = 'both' } = size;
   const embedding = b.input('embedding', 'float32', [batch, outputs]);
-  const real = b.input('real', 'float32', [batch, voxels]);
-  const pseudo = b.input('pseudo', 'float32', [batch, voxels]);
-  const adapted = adaptBrain(b, op.concat(b, [real, pseudo], 0), size);
-  const [e, eStar] = op.split(b, adapted, 0, [batch, batch]) as [Value, Value];
-  const realLoss = symmetricContrastive(b, embedding, e, tau);
-  const pseudoLoss = symmetricContrastive(b, embedding, eStar, tau);
-  return { loss: op.add(b, realLoss, pseudoLoss), metrics: { realLoss, pseudoLoss } };
+  const names = signals === 'both' ? (['real', 'pseudo'] as const) : [signals];
+  const inputs = names.map((name) => b.input(name, 'float32', [batch, voxels]));
+  const adapted = adaptBrain(b, inputs.length === 1 ? inputs[0]! : op.concat(b, inputs, 0), size);
+  const rows = inputs.length === 1 ? [adapted] : op.split(b, adapted, 0, [batch, batch]);
+  const losses = rows.map((row) => symmetricContrastive(b, embedding, row, tau));
+  const metrics = Object.fromEntries(names.map((name, i) => [`${name}Loss`, losses[i]!]));
+  return { loss: losses.reduce((sum, loss) => op.add(b, sum, loss)), metrics };
 }
 
 /**

@@ -1,26 +1,24 @@
 // Batches for the stages that look at pictures: scenes drawn on the fly, as tensors.
 
 import { sampleTrainingMask } from '../../imaging/mask-sampler.js';
-import { fillMaskPolygon, maskBounds } from '../../imaging/mask-shapes.js';
+import { maskBounds } from '../../imaging/mask-shapes.js';
 import { writePlanar, writeRegion } from '../../imaging/tensor.js';
 import type { MaskImage, RgbImage } from '../../imaging/types.js';
 import { floats, type Tensor } from '../../runtime/session.js';
 import { KINDS } from '../../toy/kinds.js';
 import { COLOUR_NAMES, drawScene, objectBox, type SceneSpec, sampleScene } from '../../toy/scene.js';
+import type { MaskedPicture } from '../../train/diffusion-pool.js';
 import type { Rng } from '../../train/rng.js';
 import { TOY } from './settings.js';
 
 const SIZE = TOY.imageSizePx;
 
-export interface PaintedSample {
+export interface MaskedScene extends MaskedPicture {
   readonly spec: SceneSpec;
-  readonly image: RgbImage;
-  readonly mask: MaskImage;
-  readonly box: { x0: number; y0: number; x1: number; y1: number };
 }
 
 /** A scene of one or two objects with a training mask; inpainting masks cover its first object. */
-export function sampleMasked(rng: Rng, photographs: readonly RgbImage[]): PaintedSample {
+export function sampleMasked(rng: Rng, photographs: readonly RgbImage[]): MaskedScene {
   const draw = rng.uniform();
   const spec = sampleScene(rng, { photographs, objects: draw < 0.05 ? 0 : draw < 0.7 ? 1 : 2 });
   const image = drawScene(spec, SIZE, photographs);
@@ -99,42 +97,4 @@ export function encoderBatch(
     place: floats(place, [batch, 3]),
     present: floats(present, [batch, 1]),
   };
-}
-
-/** The mask at the latents' resolution, 1 = keep: a cell is edited when its sampled pixel is (nearest). */
-export function latentKeepMask(mask: MaskImage): Float32Array {
-  const cell = mask.width / TOY.latentSide;
-  return Float32Array.from({ length: TOY.latentSide ** 2 }, (_, i) => {
-    const y = Math.floor((Math.floor(i / TOY.latentSide) + 0.5) * cell);
-    const x = Math.floor(((i % TOY.latentSide) + 0.5) * cell);
-    return mask.data[y * mask.width + x] === 0 ? 1 : 0;
-  });
-}
-
-/** A mask with every cell that holds an editable pixel edited whole: what the hole looks like at latent resolution. */
-export function growToCells(mask: MaskImage): MaskImage {
-  const cell = mask.width / TOY.latentSide;
-  const grown: MaskImage = { ...mask, data: new Uint8Array(mask.data.length) };
-  for (let cy = 0; cy < TOY.latentSide; cy++) {
-    for (let cx = 0; cx < TOY.latentSide; cx++) {
-      let any = false;
-      for (let y = cy * cell; y < (cy + 1) * cell && !any; y++) {
-        any = mask.data.subarray(y * mask.width + cx * cell, y * mask.width + (cx + 1) * cell).includes(255);
-      }
-      if (any) {
-        const [x0, y0] = [cx * cell, cy * cell];
-        fillMaskPolygon(
-          grown,
-          [
-            [x0, y0],
-            [x0 + cell, y0],
-            [x0 + cell, y0 + cell],
-            [x0, y0 + cell],
-          ],
-          255,
-        );
-      }
-    }
-  }
-  return grown;
 }

@@ -1,8 +1,6 @@
 // The judge: a classifier of kinds, trained apart from the painter on generated scenes, that looks at the edited crop.
 
 import type { Builder } from '../../graph/builder.js';
-import { createBuilder } from '../../graph/builder.js';
-import { encodeModel } from '../../graph/onnx.js';
 import type { Value } from '../../graph/types.js';
 import { writeRegion } from '../../imaging/tensor.js';
 import type { RgbImage } from '../../imaging/types.js';
@@ -12,10 +10,11 @@ import { type Box, drawScene, objectBox, sampleScene } from '../../toy/scene.js'
 import { linear } from '../../train/layers.js';
 import { crossEntropy } from '../../train/losses.js';
 import { embedImage } from '../../train/models/image-encoder.js';
+import { exportNetwork } from '../../train/networks.js';
 import type { Rng } from '../../train/rng.js';
+import { mapRows } from '../../train/rows.js';
+import type { Weights } from '../../train/stage.js';
 import type { Objective } from '../../train/step-graph.js';
-import { mapRows } from './brain-data.js';
-import type { Weights } from './networks.js';
 import { PLAN, TOY } from './settings.js';
 
 const SIDE = TOY.regionSizePx;
@@ -32,11 +31,10 @@ export function judgeObjective(b: Builder): Objective {
   return { loss: crossEntropy(b, classify(b, image), kind) };
 }
 
-export function judgeNetwork(weights: Weights): Uint8Array {
-  const b = createBuilder('judge');
-  b.output('logits', classify(b, b.input('pixel_values', 'float32', ['batch', 3, SIDE, SIDE])));
-  return encodeModel(b.freeze(), { weights, storage: 'float16' });
-}
+export const judgeNetwork = (weights: Weights): Uint8Array =>
+  exportNetwork('judge', 'logits', weights, (b) =>
+    classify(b, b.input('pixel_values', 'float32', ['batch', 3, SIDE, SIDE])),
+  );
 
 /** A box around the first object with some room, as an inpainting mask has. */
 export function looseBox(rng: Rng, box: Box): Box {

@@ -1,12 +1,13 @@
 // The model card of the toy bundle: what it was trained on, how long, and what was measured. Text only.
 
 import { KINDS } from '../../toy/kinds.js';
-import { PLAN, type Stage, TOY } from './settings.js';
-import type { StageResult } from './stage.js';
+import type { StageResult } from '../../train/stage.js';
+import type { Readout } from './readout.js';
+import { PLAN, TOY } from './settings.js';
 
 export interface CardFacts {
   readonly results: Readonly<Record<string, StageResult>>;
-  readonly retrieval: { readonly single: number; readonly mean: number };
+  readonly readouts: readonly Readout[];
   /** Steps of the diffusion stage behind these weights. */
   readonly step: number;
   readonly photographs: number;
@@ -16,7 +17,7 @@ export interface CardFacts {
 
 export function modelCard(facts: CardFacts): string {
   const rows = Object.entries(facts.results).map(([name, result]) => {
-    const plan = PLAN[name as Stage];
+    const { plan } = result;
     const loss = result.losses.at(-1)?.loss.toFixed(4) ?? '-';
     const minutes = (result.seconds / 60).toFixed(1);
     return `| ${name} | ${result.parameterCount.toLocaleString('en')} | ${plan.steps} x ${plan.batch} | ${minutes} | ${loss} |`;
@@ -30,8 +31,8 @@ No person was scanned for it; it shows that the method and the platform work, an
   crops of ${facts.photographs} photographs.${facts.attribution ? ` ${facts.attribution}` : ''}
 - Subject: ${TOY.voxels} simulated voxels, z-scored by session; single trials are noisy, repetitions average.
 - Losses and masks as in the paper: PBG by squared error, BA by the symmetric contrastive loss (tau ${TOY.tau}) on real and
-  pseudo signals, diffusion on pseudo signals only (sigma ${TOY.sigma} of the residual noise, condition dropout
-  ${TOY.conditionDropout}), masks inpaint / outpaint / random at 0.5 / 0.3 / 0.2.
+  pseudo signals, diffusion on pseudo signals only (noise: sigma ${TOY.sigma.join(' to ')} times the residual of a training
+  trial, condition dropout ${TOY.conditionDropout}), masks inpaint / outpaint / random at 0.5 / 0.3 / 0.2.
 - Weights are moving averages, stored in half precision, computed in single precision.
 - Diffusion steps behind these weights: ${facts.step} of ${PLAN.diffusion.steps} planned.
 - Machine: ${facts.machine}.
@@ -40,8 +41,13 @@ No person was scanned for it; it shows that the method and the platform work, an
 |---|---|---|---|---|
 ${rows.join('\n')}
 
-Retrieval of 300 held-out stimuli by signal (top 1, chance 1/300): ${facts.retrieval.single.toFixed(3)} with single trials,
-${facts.retrieval.mean.toFixed(3)} with the mean of three. Painting accuracy: \`npm run eval:toy\`.
+Of 300 held-out stimuli, by the adapted signal:
+
+| repetitions averaged | retrieval brain to image (top 1, chance 1/300) | image to brain | kind read out (chance 1/${KINDS.length}) |
+|---|---|---|---|
+${facts.readouts.map((r) => `| ${r.repetitions} | ${r.retrieval.forward.mean.toFixed(3)} | ${r.retrieval.backward.mean.toFixed(3)} | ${r.kindAccuracy.toFixed(3)} |`).join('\n')}
+
+Painting accuracy: \`npm run eval:toy\`.
 
 Command: \`npm run train:toy -- --photographs FOLDER\`.
 `;

@@ -1,8 +1,11 @@
 // Sizes and training settings of the toy bundle: declared once, written to its model card.
 
+import type { SchedulerConfig } from '../../painter/manifest.js';
 import { KINDS } from '../../toy/kinds.js';
 import { COLOUR_NAMES } from '../../toy/scene.js';
 import { SUBJECT_DEFAULTS } from '../../toy/subject.js';
+import type { LatentGeometry } from '../../train/diffusion-pool.js';
+import type { StagePlan } from '../../train/stage.js';
 
 export const TOY = {
   imageSizePx: 128,
@@ -25,16 +28,9 @@ export const TOY = {
   /** Noise on pseudo signals is sigma times the residual of a training trial; sigma is uniform in this range. */
   sigma: [0.4, 1.1] as const,
   conditionDropout: 0.12,
-  trainSteps: 1000,
+  keptWeight: 0.15,
   seeds: { subject: 20261, train: 20262, test: 20263, judge: 20264 },
 } as const;
-
-export interface StagePlan {
-  readonly steps: number;
-  readonly batch: number;
-  readonly learningRate: number;
-  readonly emaDecay: number;
-}
 
 export const PLAN = {
   autoencoder: { steps: 5000, batch: 8, learningRate: 2e-3, emaDecay: 0.998 },
@@ -42,7 +38,26 @@ export const PLAN = {
   pseudoBrainGenerator: { steps: 900, batch: 128, learningRate: 1e-3, emaDecay: 0.99 },
   brainAdapter: { steps: 1000, batch: 128, learningRate: 1e-3, emaDecay: 0.99 },
   judge: { steps: 700, batch: 64, learningRate: 2e-3, emaDecay: 0.99 },
-  diffusion: { steps: 3000, batch: 32, learningRate: 1.5e-3, emaDecay: 0.998 },
+  diffusion: { steps: 6000, batch: 32, learningRate: 1.2e-3, emaDecay: 0.999 },
 } as const satisfies Record<string, StagePlan>;
 
-export type Stage = keyof typeof PLAN;
+export const TOY_GEOMETRY: LatentGeometry = {
+  imageSizePx: TOY.imageSizePx,
+  regionSizePx: TOY.regionSizePx,
+  latentSide: TOY.latentSide,
+  latentChannels: TOY.autoencoder.latentChannels,
+  embeddingSize: TOY.imageEncoder.embeddingSize,
+};
+
+export const TOY_SCHEDULER: SchedulerConfig = {
+  _class_name: 'DDIMScheduler',
+  num_train_timesteps: 1000,
+  beta_start: 0.0001,
+  beta_end: 0.02,
+  beta_schedule: 'squaredcos_cap_v2',
+  prediction_type: 'v_prediction',
+  timestep_spacing: 'trailing',
+  steps_offset: 0,
+  set_alpha_to_one: true,
+  skip_prk_steps: true,
+};
