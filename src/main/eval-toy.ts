@@ -2,10 +2,12 @@
 
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { encodePng } from '../imaging/decode.js';
+import { makeContactSheet, type SheetCell, tintMask } from '../imaging/contact-sheet.js';
 import { presetMask } from '../imaging/mask-shapes.js';
+import type { RgbImage } from '../imaging/types.js';
 import { loadBundle } from '../painter/bundle.js';
-import { openPainter, paint } from '../painter/painter.js';
+import { openPainter, type PaintRequest, paint } from '../painter/painter.js';
+import { openExemplarEncoder, paintTwoStage } from '../painter/two-stage.js';
 import { openSession } from '../runtime/session.js';
 import { KINDS } from '../toy/kinds.js';
 import { drawScene, objectBox, sampleScene } from '../toy/scene.js';
@@ -21,105 +23,136 @@ const { values } = parseArgs({
     bundle: { type: 'string', default: 'models/toy' },
     judge: { type: 'string', default: 'models/judge/model.onnx' },
     n: { type: 'string', default: '200' },
-    /** How many repetitions of the trial are averaged: 1, 2 or 3. */
-    repetitions: { type: 'string', default: '3' },
     photographs: { type: 'string', multiple: true, default: [] },
+    guidance: { type: 'string' },
+    steps: { type: 'string' },
+    /** Only the main figure: mean of three repetitions. */
+    quick: { type: 'boolean', default: false },
+    threads: { type: 'string' },
     out: { type: 'string', default: 'out/eval-toy' },
   },
 });
 const count = Number(values.n);
-const repetitions = Number(values.repetitions);
+const threads = values.threads ? { threads: Number(values.threads) } : {};
 const say = (line: string) => process.stderr.write(`${line}\n`);
 
 const bundle = await loadBundle(values.bundle);
-const painter = await openPainter(bundle);
-const judge = await openSession(values.judge);
+const painter = await openPainter(bundle, threads);
+const exemplar = await openExemplarEncoder(bundle, threads);
+const judge = await openSession(values.judge, threads);
 const rng: Rng = createRng(TOY.seeds.test + 1);
 const photographs = await readPhotographs(values.photographs, 500, rng);
 const { imageSizePx, defaults } = bundle.conventions;
+const settings = {
+  steps: values.steps ? Number(values.steps) : defaults.steps,
+  guidanceScale: values.guidance ? Number(values.guidance) : defaults.guidanceScale,
+};
 
 // The stimuli are held out: their seed is one that no training stage uses.
-const brain = await simulateBrainData(
-  toySubject(),
-  await readFile(bundle.components.image_encoder!),
-  count,
-  TOY.seeds.test,
-  photographs,
-);
-
+const encoderModel = await readFile(bundle.components.image_encoder!);
+const brain = await simulateBrainData(toySubject(), encoderModel, count, TOY.seeds.test, photographs);
+const stimuli = brain.specs.map((spec) => drawScene(spec, imageSizePx, photographs));
+const seen = brain.specs.map((spec) => KINDS.indexOf(spec.objects[0]!.kind));
 const real = await judgeKinds(
   judge,
-  brain.specs.map((spec) => ({
-    image: drawScene(spec, imageSizePx, photographs),
+  brain.specs.map((spec, i) => ({
+    image: stimuli[i]!,
     box: looseBox(rng, objectBox(spec, 0, imageSizePx)),
   })),
 );
-const seen = brain.specs.map((spec) => KINDS.indexOf(spec.objects[0]!.kind));
-const judgeAccuracy = real.filter((kind, i) => kind === seen[i]).length / count;
-say(`judge on real scenes: ${judgeAccuracy}`);
+const judgeAccuracyOnRealScenes = real.filter((kind, i) => kind === seen[i]).length / count;
+say(`judge on real scenes: ${judgeAccuracyOnRealScenes}`);
 
-// The control: each painting by the signal of another stimulus, judged against the stimulus that was not shown.
-const shuffled = rng.shuffle(brain.specs.map((_, i) => i));
-const tiles: { image: Awaited<ReturnType<typeof encodePng>>; name: string }[] = [];
-
-async function accuracy(signalFor: (i: number) => number, label: string): Promise<number> {
-  let hits = 0;
-  for (let i = 0; i < count; i++) {
-    const place = createRng(TOY.seeds.test + 1000 + i);
-    const spec = sampleScene(place, { photographs });
-    const source = drawScene(spec, imageSizePx, photographs);
-    const box = looseBox(place, objectBox(spec, 0, imageSizePx));
-    const mask = presetMask(
-      {
-        shape: 'rectangle',
-        left: box.x0 / imageSizePx,
-        top: box.y0 / imageSizePx,
-        width: (box.x1 - box.x0) / imageSizePx,
-        height: (box.y1 - box.y0) / imageSizePx,
-      },
-      imageSizePx,
-      imageSizePx,
-    );
-    const signal = signalOf(brain, signalFor(i), repetitions);
-    for await (const { image } of paint(painter, {
-      source,
-      mask,
-      signal,
-      seed: i,
-      paintings: 1,
-      ...defaults,
-    })) {
-      const [kind] = await judgeKinds(judge, [{ image, box }]);
-      if (kind === seen[i]) hits += 1;
-      if (label === 'paired' && i < 24) {
-        tiles.push({
-          name: `${i}-${KINDS[seen[i]!]}-${kind === seen[i] ? 'right' : KINDS[kind!]}`,
-          image: await encodePng(image),
-        });
-      }
-    }
-    if ((i + 1) % 25 === 0) say(`${label}: ${i + 1} of ${count}, ${(hits / (i + 1)).toFixed(3)}`);
-  }
-  return hits / count;
+/** The scene of a pair and the mask over its object: seeded by the pair alone. */
+function sceneOf(i: number) {
+  const place = createRng(TOY.seeds.test + 1000 + i);
+  const spec = sampleScene(place, { photographs });
+  const box = looseBox(place, objectBox(spec, 0, imageSizePx));
+  const fraction = (px: number) => px / imageSizePx;
+  const mask = presetMask(
+    {
+      shape: 'rectangle',
+      left: fraction(box.x0),
+      top: fraction(box.y0),
+      width: fraction(box.x1 - box.x0),
+      height: fraction(box.y1 - box.y0),
+    },
+    imageSizePx,
+    imageSizePx,
+  );
+  return { source: drawScene(spec, imageSizePx, photographs), mask, box };
 }
 
-const started = performance.now();
-const categoryAccuracy = await accuracy((i) => i, 'paired');
-const seconds = (performance.now() - started) / 1000;
-const shuffledBrainAccuracy = await accuracy((i) => shuffled[i]!, 'shuffled');
+// The control: each painting by the signal of another stimulus, judged against the stimulus that was not shown.
+const order = rng.shuffle(brain.specs.map((_, i) => i));
+const other = new Map(order.map((i, k) => [i, order[(k + 1) % count]!]));
+
+type Route = (request: PaintRequest) => AsyncIterable<{ image: RgbImage }>;
+const direct: Route = (request) => paint(painter, request);
+const twoStage: Route = (request) => paintTwoStage(painter, exemplar, request);
+
+async function measure(label: string, route: Route, signalFor: (i: number) => Float32Array) {
+  const images: RgbImage[] = [];
+  const judged: number[] = [];
+  const started = performance.now();
+  for (let i = 0; i < count; i++) {
+    const { source, mask, box } = sceneOf(i);
+    const request = { source, mask, signal: signalFor(i), seed: i, paintings: 1, ...settings };
+    for await (const { image } of route(request)) {
+      images.push(image);
+      judged.push((await judgeKinds(judge, [{ image, box }]))[0]!);
+    }
+    if ((i + 1) % 50 === 0) say(`${label}: ${i + 1} of ${count}`);
+  }
+  const seconds = (performance.now() - started) / 1000;
+  const accuracy = judged.filter((kind, i) => kind === seen[i]).length / count;
+  say(`${label}: ${accuracy.toFixed(3)} in ${seconds.toFixed(1)} s`);
+  return { accuracy, seconds, images, judged };
+}
+
+const mean = await measure('mean of 3', direct, (i) => signalOf(brain, i, 3));
+const rows: SheetCell[][] = [
+  [{ caption: 'seen' }, { caption: 'source' }, { caption: 'mask' }, { caption: 'mean of 3' }],
+];
+const columns = [mean];
+let rest = {};
+if (!values.quick) {
+  const single = await measure('single trial', direct, (i) => signalOf(brain, i, 1));
+  const staged = await measure('two-stage', twoStage, (i) => signalOf(brain, i, 3));
+  const shuffled = await measure('shuffled brain', direct, (i) => signalOf(brain, other.get(i)!, 3));
+  columns.push(single, staged, shuffled);
+  rows[0]!.push({ caption: 'single trial' }, { caption: 'two-stage' }, { caption: 'shuffled' });
+  rest = {
+    singleTrialAccuracy: single.accuracy,
+    twoStageAccuracy: staged.accuracy,
+    twoStageSeconds: Math.round(staged.seconds),
+    costRatio: staged.seconds / mean.seconds,
+    shuffledBrainAccuracy: shuffled.accuracy,
+  };
+}
+for (let i = 0; i < Math.min(count, 16); i++) {
+  const { source, mask } = sceneOf(i);
+  rows.push([
+    { image: stimuli[i]!, caption: KINDS[seen[i]!]! },
+    { image: source },
+    { image: tintMask(source, mask) },
+    ...columns.map(({ images, judged }) => ({ image: images[i]!, caption: KINDS[judged[i]!]! })),
+  ]);
+}
 await mkdir(values.out, { recursive: true });
-for (const { image, name } of tiles) await writeFile(`${values.out}/${name}.png`, image);
+await writeFile(`${values.out}/sheet.png`, await makeContactSheet(rows));
 await painter.close();
+await exemplar.close();
 await judge.close();
 process.stdout.write(
   `${JSON.stringify({
     n: count,
     kinds: KINDS.length,
-    categoryAccuracy,
+    categoryAccuracy: mean.accuracy,
     chance: 1 / KINDS.length,
-    shuffledBrainAccuracy,
-    judgeAccuracyOnRealScenes: judgeAccuracy,
-    repetitions,
-    seconds: Math.round(seconds),
+    ...rest,
+    judgeAccuracyOnRealScenes,
+    seconds: Math.round(mean.seconds),
+    sheet: `${values.out}/sheet.png`,
   })}\n`,
 );

@@ -14,6 +14,7 @@ const { values } = parseArgs({
     photographs: { type: 'string', multiple: true, default: [] },
     folder: { type: 'string', default: 'runs/judge' },
     out: { type: 'string', default: 'models/judge' },
+    threads: { type: 'string' },
   },
 });
 const say = (line: string) => process.stdout.write(`${line}\n`);
@@ -23,7 +24,12 @@ const { weights } = await trainStage(
   PLAN.judge,
   judgeObjective,
   (rng) => judgeBatch(rng, PLAN.judge.batch, photographs),
-  { folder: values.folder, onProgress: (p) => say(progressLine(p)), seed: TOY.seeds.judge },
+  {
+    folder: values.folder,
+    seed: TOY.seeds.judge,
+    onProgress: (progress) => say(progressLine(progress)),
+    ...(values.threads ? { threads: Number(values.threads) } : {}),
+  },
 );
 await mkdir(values.out, { recursive: true });
 await writeFile(`${values.out}/model.onnx`, judgeNetwork(weights));

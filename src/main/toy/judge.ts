@@ -47,7 +47,23 @@ export function looseBox(rng: Rng, box: Box): Box {
   return { x0: low(cx), y0: low(cy), x1: high(cx), y1: high(cy) };
 }
 
-/** Scenes of one object, seen whole or by a loose box; their kinds as one-hot rows. */
+/** Blurs [3, side, side] at an offset by a 3 x 3 mean, in place: the judge should not depend on crisp edges. */
+function soften(pixels: Float32Array, offset: number): void {
+  const plane = SIDE * SIDE;
+  const before = pixels.slice(offset, offset + 3 * plane);
+  for (let k = 0; k < 3; k++) {
+    for (let y = 1; y < SIDE - 1; y++) {
+      for (let x = 1; x < SIDE - 1; x++) {
+        let sum = 0;
+        for (let j = -1; j <= 1; j++)
+          for (let i = -1; i <= 1; i++) sum += before[k * plane + (y + j) * SIDE + x + i]!;
+        pixels[offset + k * plane + y * SIDE + x] = sum / 9;
+      }
+    }
+  }
+}
+
+/** Scenes of one object, seen whole or by a loose box, half of them softened; their kinds as one-hot rows. */
 export function judgeBatch(
   rng: Rng,
   batch: number,
@@ -60,6 +76,7 @@ export function judgeBatch(
     const whole: Box = { x0: 0, y0: 0, x1: SIZE, y1: SIZE };
     const box = rng.uniform() < 0.4 ? whole : looseBox(rng, objectBox(spec, 0, SIZE));
     writeRegion(image, i * 3 * SIDE * SIDE, drawScene(spec, SIZE, photographs), undefined, box, SIDE);
+    if (rng.uniform() < 0.5) soften(image, i * 3 * SIDE * SIDE);
     kind[i * KINDS.length + KINDS.indexOf(spec.objects[0]!.kind)] = 1;
   }
   return { image: floats(image, [batch, 3, SIDE, SIDE]), kind: floats(kind, [batch, KINDS.length]) };
