@@ -22,16 +22,18 @@ async function gather(services: Services, jobId: string): Promise<PaintMessage> 
     include: { image: true, mask: true, model: true, trials: true },
   });
   const source = await decodeRgb(await services.blobs.get(job.image.pngSha256), 'image');
+  // A shuffled job paints by the other stimulus' trials; the job keeps both, so that anyone can see which.
+  const trialIds = job.trials
+    .filter((trial) => trial.shuffled === (job.method === 'SHUFFLED_BRAIN'))
+    .map((trial) => trial.trialId);
   const data = new Uint8Array(await services.blobs.get(job.mask.sha256));
   return {
     bundleFolder: job.model.folder,
     bundleHash: job.model.hash,
     source,
     mask: { width: source.width, height: source.height, data },
-    signal: await meanSignal(
-      services,
-      job.trials.map((trial) => trial.trialId),
-    ),
+    signal: job.method === 'NO_BRAIN' ? undefined : await meanSignal(services, trialIds),
+    twoStage: job.method === 'TWO_STAGE',
     seed: Number(job.seed),
     paintings: job.paintingCount,
     steps: job.steps,

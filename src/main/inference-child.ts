@@ -4,9 +4,11 @@ import { isAppError } from '../errors.js';
 import { loadBundle } from '../painter/bundle.js';
 import type { PaintEvent, PaintMessage } from '../painter/messages.js';
 import { openPainter, type Painter, paint } from '../painter/painter.js';
+import { type ExemplarEncoder, openExemplarEncoder, paintTwoStage } from '../painter/two-stage.js';
 import type { FromChild, ToChild } from '../runtime/inference-process.js';
 
 const painters = new Map<string, Promise<Painter>>();
+const exemplarEncoders = new Map<string, Promise<ExemplarEncoder>>();
 const aborts = new Map<number, AbortController>();
 /** A parent that is gone cannot listen: 'disconnect' then ends this process. */
 const say = (message: FromChild<PaintEvent>) => process.send?.(message, () => {});
@@ -24,6 +26,16 @@ async function painterFor(folder: string, hash: string): Promise<Painter> {
   return opening;
 }
 
+/** Opened at the first two-stage job: most never need it. */
+function exemplarEncoderFor({ bundle }: Painter): Promise<ExemplarEncoder> {
+  const known = exemplarEncoders.get(bundle.hash);
+  if (known) return known;
+  const opening = openExemplarEncoder(bundle);
+  exemplarEncoders.set(bundle.hash, opening);
+  opening.catch(() => exemplarEncoders.delete(bundle.hash));
+  return opening;
+}
+
 async function work(id: number, request: PaintMessage): Promise<void> {
   const abort = new AbortController();
   aborts.set(id, abort);
@@ -31,7 +43,11 @@ async function work(id: number, request: PaintMessage): Promise<void> {
     const painter = await painterFor(request.bundleFolder, request.bundleHash);
     const onStep = (done: number, total: number) =>
       say({ type: 'event', id, event: { type: 'step', done, total } });
-    for await (const painting of paint(painter, { ...request, onStep, abort: abort.signal })) {
+    const full = { ...request, onStep, abort: abort.signal };
+    const paintings = request.twoStage
+      ? paintTwoStage(painter, await exemplarEncoderFor(painter), full)
+      : paint(painter, full);
+    for await (const painting of paintings) {
       say({ type: 'event', id, event: { type: 'painting', ...painting } });
     }
     say({ type: 'done', id });

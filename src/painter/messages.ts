@@ -7,7 +7,10 @@ export interface PaintMessage {
   readonly bundleHash: string;
   readonly source: RgbImage;
   readonly mask: MaskImage;
-  readonly signal: Float32Array;
+  /** Absent: the control without a brain. */
+  readonly signal: Float32Array | undefined;
+  /** True: the signal is first decoded to a picture, which is then painted in (the two-stage baseline). */
+  readonly twoStage: boolean;
   readonly seed: number;
   readonly paintings: number;
   readonly steps: number;

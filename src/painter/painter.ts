@@ -23,8 +23,8 @@ export interface PaintRequest {
   readonly source: RgbImage;
   /** Same size as the source; 255 = edit. */
   readonly mask: MaskImage;
-  /** z-scored signal, [voxels]. */
-  readonly signal: Float32Array;
+  /** z-scored signal, [voxels]; absent: painted without a condition, and guidance has no part in it. */
+  readonly signal: Float32Array | undefined;
   readonly seed: number;
   /** Paintings differ by their index, from 0. */
   readonly paintings: number;
@@ -75,9 +75,10 @@ export function checkRequest(bundle: Bundle, request: Omit<PaintRequest, 'onStep
       `the mask is ${mask.width} x ${mask.height}, the picture ${source.width} x ${source.height}; they must agree`,
     );
   }
-  if (signal.length !== voxels)
+  if (signal && signal.length !== voxels)
     fail('trials', `the signal has ${signal.length} voxels; the model takes ${voxels}`);
-  if (!signal.every(Number.isFinite)) fail('trials', 'the signal holds values that are no finite numbers');
+  if (signal && !signal.every(Number.isFinite))
+    fail('trials', 'the signal holds values that are no finite numbers');
   if (!Number.isInteger(steps) || steps < 1 || steps > bundle.scheduler.num_train_timesteps) {
     fail(
       'steps',
@@ -213,9 +214,12 @@ export async function* paint(painter: Painter, request: PaintRequest): AsyncGene
     conventions.maskDownscale,
     conventions.unetMaskMeaning,
   );
-  const condition = await runSingle(painter.brainAdapter, {
-    [painter.brainAdapter.inputs[0]!.name]: floats(request.signal, [1, request.signal.length]),
-  });
+  const { signal } = request;
+  const condition = signal
+    ? await runSingle(painter.brainAdapter, {
+        [painter.brainAdapter.inputs[0]!.name]: floats(signal, [1, signal.length]),
+      })
+    : new Float32Array(conventions.conditionSize);
   const side = conventions.imageSizePx / conventions.vaeScaleFactor;
   const visits = createSampler(painter.bundle.scheduler, request.steps).visits.length;
   let done = 0;
@@ -226,7 +230,7 @@ export async function* paint(painter: Painter, request: PaintRequest): AsyncGene
       mask: cells,
       condition,
       steps: request.steps,
-      guidanceScale: request.guidanceScale,
+      guidanceScale: signal ? request.guidanceScale : 1,
       abort: request.abort,
       onStep: () => {
         done += 1;

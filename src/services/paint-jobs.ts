@@ -3,7 +3,13 @@
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError } from '../errors.js';
-import { AttemptOutcome, type PaintJob, PaintJobState } from '../generated/prisma/client.js';
+import {
+  AttemptOutcome,
+  type PaintJob,
+  PaintJobState,
+  PaintMethod,
+  type Trial,
+} from '../generated/prisma/client.js';
 import { enqueue } from '../queue/queue.js';
 import type { Services } from './context.js';
 
@@ -12,6 +18,7 @@ export interface SubmitPaintJob {
   readonly maskId: string;
   readonly trialIds: readonly string[];
   readonly modelId: string;
+  readonly method: PaintMethod;
   readonly seed: number;
   readonly steps?: number | null | undefined;
   readonly guidanceScale?: number | null | undefined;
@@ -45,6 +52,41 @@ function checkNumbers(input: SubmitPaintJob): void {
   if (new Set(trialIds).size !== trialIds.length) bad('trialIds', 'each trial may be named once');
 }
 
+/**
+ * As many trials of one other stimulus as `shown` has, of the same subject: the stimulus is drawn by the seed. The
+ * control then differs in what was seen and in nothing else, noise included.
+ */
+async function drawOtherTrials(
+  tx: Pick<Services['store']['prisma'], 'trial'>,
+  shown: readonly Trial[],
+  subjectId: string,
+  voxels: number,
+  seed: number,
+): Promise<string[]> {
+  const of = { session: { subjectId, voxels } };
+  const candidates = await tx.trial.groupBy({
+    by: ['stimulus'],
+    where: { ...of, stimulus: { notIn: shown.map((trial) => trial.stimulus) } },
+    having: { index: { _count: { gte: shown.length } } },
+    orderBy: { stimulus: 'asc' },
+  });
+  if (candidates.length === 0) {
+    bad(
+      'method',
+      `a shuffled control needs another stimulus of this subject with at least ${shown.length} trials; import more sessions`,
+    );
+  }
+  // The golden ratio spreads neighbouring seeds over the list.
+  const chosen = candidates[Math.floor(((seed * 0.6180339887498949) % 1) * candidates.length)]!;
+  const rows = await tx.trial.findMany({
+    where: { ...of, stimulus: chosen.stimulus },
+    orderBy: { id: 'asc' },
+    take: shown.length,
+    select: { id: true },
+  });
+  return rows.map((row) => row.id);
+}
+
 /** Checks a job against its parts and writes its row and its queue entry in one transaction. */
 export async function submitPaintJob({ store }: Services, input: SubmitPaintJob): Promise<PaintJob> {
   checkNumbers(input);
@@ -68,16 +110,26 @@ export async function submitPaintJob({ store }: Services, input: SubmitPaintJob)
       if (session.voxels !== model.voxels)
         bad('trialIds', `the trial has ${session.voxels} voxels; the model takes ${model.voxels}`);
     }
+    const shuffled =
+      input.method === PaintMethod.SHUFFLED_BRAIN
+        ? await drawOtherTrials(tx, trials, trials[0]!.session.subjectId, model.voxels, input.seed)
+        : [];
     const job = await tx.paintJob.create({
       data: {
         imageId: image.id,
         maskId: mask.id,
         modelId: model.id,
+        method: input.method,
         seed: BigInt(input.seed),
         steps: input.steps ?? model.defaultSteps,
         guidanceScale: input.guidanceScale ?? model.defaultGuidanceScale,
         paintingCount: input.paintingCount,
-        trials: { create: input.trialIds.map((trialId) => ({ trialId })) },
+        trials: {
+          create: [
+            ...input.trialIds.map((trialId) => ({ trialId })),
+            ...shuffled.map((trialId) => ({ trialId, shuffled: true })),
+          ],
+        },
       },
     });
     await enqueue(tx, 'paint', { paintJobId: job.id });

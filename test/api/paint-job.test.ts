@@ -68,6 +68,15 @@ async function until(id: string, wanted: (job: Job) => boolean, timeoutMs = 40_0
   }
 }
 const ended = (job: Job) => !['QUEUED', 'RUNNING'].includes(job.state);
+const trialOf = async (stimulus: string) => {
+  const { nodes } = await ask<{
+    nodes: { fmriSessions: { nodes: { trials: { nodes: { id: string }[] } }[] } }[];
+  }>(
+    'query($s: String!) { subjects(first: 1) { nodes { fmriSessions(first: 1) { nodes { trials(first: 1, stimulus: $s) { nodes { id } } } } } } }',
+    { s: stimulus },
+  );
+  return nodes[0]!.fmriSessions.nodes[0]!.trials.nodes[0]!.id;
+};
 const bytesOf = async (url: string) => Buffer.from(await (await fetch(lab.url + url)).arrayBuffer());
 
 beforeAll(async () => {
@@ -184,3 +193,40 @@ test('a job whose worker is killed runs again and has exactly one result', async
   ]);
   expect(job.paintings.map((p) => p.index)).toEqual([0, 1]);
 }, 90_000);
+
+test('controls: shuffled paints by another stimulus and says which, no brain by none; both differ from the job itself', async () => {
+  const b = await trialOf('b');
+  const paintBy = async (change: object) => {
+    const job = await until(await submit({ trialIds: [b], seed: 3, ...change }), ended);
+    expect(job.state).toBe('SUCCEEDED');
+    return { job, bytes: await bytesOf(job.paintings[0]!.url) };
+  };
+  const itself = await paintBy({});
+  const shuffled = await paintBy({ method: 'SHUFFLED_BRAIN' });
+  const none = await paintBy({ method: 'NO_BRAIN' });
+  const { shuffledTrials, trials, method } = await ask<{
+    method: string;
+    trials: { id: string }[];
+    shuffledTrials: { id: string; stimulus: string }[];
+  }>('query($id: ID!) { paintJob(id: $id) { method trials { id } shuffledTrials { id stimulus } } }', {
+    id: shuffled.job.id,
+  });
+  expect({ method, trials }).toEqual({ method: 'SHUFFLED_BRAIN', trials: [{ id: b }] });
+  expect(shuffledTrials.map((trial) => trial.stimulus)).toEqual(['a']);
+  const other = await paintBy({ trialIds: shuffledTrials.map((trial) => trial.id) });
+  expect(shuffled.bytes.equals(other.bytes)).toBe(true);
+  const different = [itself.bytes, shuffled.bytes, none.bytes].map((bytes) => bytes.toString('base64'));
+  expect(new Set(different).size).toBe(3);
+});
+
+test('a shuffled control without another stimulus of as many trials is refused, and nothing is stored', async () => {
+  const before = await lab.census();
+  const { data } = await lab.send(
+    'mutation($input: SubmitPaintJobInput!) { submitPaintJob(input: $input) { paintJob { id } userErrors { code field } } }',
+    { input: { ...input, method: 'SHUFFLED_BRAIN' } },
+  );
+  expect(data).toEqual({
+    submitPaintJob: { paintJob: null, userErrors: [{ code: 'BAD_INPUT', field: 'method' }] },
+  });
+  expect(await lab.census()).toEqual(before);
+});

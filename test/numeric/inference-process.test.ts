@@ -41,6 +41,7 @@ function request(change: Partial<PaintMessage> = {}): PaintMessage {
     source: noisyPicture(64, 48),
     mask,
     signal: tinySignal(),
+    twoStage: false,
     seed: 5,
     paintings: 1,
     steps: 4,

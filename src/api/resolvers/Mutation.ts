@@ -46,6 +46,7 @@ export const Mutation: MutationResolvers = {
         maskId: decodeId('Mask', input.maskId, 'maskId'),
         trialIds: input.trialIds.map((id) => decodeId('Trial', id, 'trialIds')),
         modelId: decodeId('Model', input.modelId, 'modelId'),
+        method: input.method ?? 'BRAIN',
         seed: input.seed ?? 0,
         steps: input.steps,
         guidanceScale: input.guidanceScale,

@@ -9,7 +9,10 @@ export const PaintJob: PaintJobResolvers = {
   sourceImage: async ({ imageId }, _, { loaders }) => (await loaders.SourceImage.load(imageId))!,
   mask: async ({ maskId }, _, { loaders }) => (await loaders.Mask.load(maskId))!,
   model: async ({ modelId }, _, { loaders }) => (await loaders.Model.load(modelId))!,
-  trials: async ({ id }, _, { loaders }) => (await loaders.trialsOfJob.load(id)).map((row) => row.trial),
+  trials: async ({ id }, _, { loaders }) =>
+    (await loaders.trialsOfJob.load(id)).filter((row) => !row.shuffled).map((row) => row.trial),
+  shuffledTrials: async ({ id }, _, { loaders }) =>
+    (await loaders.trialsOfJob.load(id)).filter((row) => row.shuffled).map((row) => row.trial),
   paintings: ({ id }, _, { loaders }) => loaders.paintingsOfJob.load(id),
   attempts: ({ id }, _, { loaders }) => loaders.attemptsOfJob.load(id),
   error: ({ errorCode, errorMessage }) =>
