@@ -129,6 +129,19 @@ export const RULES: Readonly<Record<string, Rule>> = {
     unbroadcast(b, op.matmul(b, g!, op.transposeLast(b, y!)), x!),
     matmulRightGradient(b, x!, y!, g!),
   ],
+  Gemm: (b, node, [g]) => {
+    const [x, y, bias] = node.inputs;
+    const [transposeX, transposeY] = [int(node, 'transA') === 1, int(node, 'transB') === 1];
+    return [
+      transposeX
+        ? op.gemm(b, y!, g!, { transposeX: transposeY, transposeY: true })
+        : op.gemm(b, g!, y!, { transposeY: !transposeY }),
+      transposeY
+        ? op.gemm(b, g!, x!, { transposeX: true, transposeY: transposeX })
+        : op.gemm(b, x!, g!, { transposeX: !transposeX }),
+      bias ? op.reduceSum(b, g!, [0]) : undefined,
+    ];
+  },
   Transpose: (b, node, [g]) => {
     const perm = ints(node, 'perm');
     const inverse = perm.map((_, i) => perm.indexOf(i));

@@ -64,6 +64,27 @@ export function matmul(b: Builder, x: Value, y: Value): Value {
   return single(b, 'MatMul', [x, y], [...batch, x.shape.at(-2)!, y.shape.at(-1)!]);
 }
 
+export interface GemmOptions {
+  readonly transposeX?: boolean;
+  readonly transposeY?: boolean;
+  /** Added to every row. */
+  readonly bias?: Value;
+}
+
+/** Matrix product of two matrices, either of them transposed without being moved, plus a bias. */
+export function gemm(b: Builder, x: Value, y: Value, options: GemmOptions = {}): Value {
+  const { transposeX = false, transposeY = false, bias } = options;
+  const [rows, inner] = transposeX ? [x.shape[1], x.shape[0]] : x.shape;
+  const [innerY, columns] = transposeY ? [y.shape[1], y.shape[0]] : y.shape;
+  if (x.shape.length !== 2 || y.shape.length !== 2 || inner !== innerY) {
+    throw new GraphError(`Gemm: [${x.shape}] and [${y.shape}] do not multiply`);
+  }
+  return single(b, 'Gemm', bias ? [x, y, bias] : [x, y], [rows!, columns!], {
+    transA: { int: transposeX ? 1 : 0 },
+    transB: { int: transposeY ? 1 : 0 },
+  });
+}
+
 export function transpose(b: Builder, x: Value, perm: readonly number[]): Value {
   if (perm.length !== x.shape.length)
     throw new GraphError(`Transpose: perm [${perm}] for shape [${x.shape}]`);
@@ -176,6 +197,12 @@ function reducedShape(
 export function reduceSum(b: Builder, x: Value, axes: readonly number[], keepDims = false): Value {
   const { at, shape } = reducedShape(x, axes, keepDims, 'ReduceSum');
   return single(b, 'ReduceSum', [x, b.integers(at)], shape, { keepdims: { int: keepDims ? 1 : 0 } });
+}
+
+/** Sum of squares over axes, without a tensor of the squares; for reporting: it has no gradient rule. */
+export function reduceSumSquare(b: Builder, x: Value, axes: readonly number[]): Value {
+  const { at, shape } = reducedShape(x, axes, false, 'ReduceSumSquare');
+  return single(b, 'ReduceSumSquare', [x], shape, { axes: { ints: at }, keepdims: { int: 0 } });
 }
 
 export function reduceMean(b: Builder, x: Value, axes: readonly number[], keepDims = false): Value {

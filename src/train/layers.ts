@@ -11,14 +11,14 @@ export interface LayerOptions {
   readonly gain?: number;
 }
 
-/** x [..., in] -> [..., size]. */
+/** x [batch, in] -> [batch, size]. */
 export function linear(b: Builder, name: string, x: Value, size: number, options: LayerOptions = {}): Value {
   const { bias = true, gain = 1 } = options;
   return b.scope(name, () => {
     const fanIn = known(x.shape.at(-1), name);
     const weight = b.parameter('weight', [size, fanIn], { kind: 'normal', std: gain / Math.sqrt(fanIn) });
-    const product = op.matmul(b, x, op.transpose(b, weight, [1, 0]));
-    return bias ? op.add(b, product, b.parameter('bias', [size], { kind: 'zeros' })) : product;
+    const shift = bias ? { bias: b.parameter('bias', [size], { kind: 'zeros' }) } : {};
+    return op.gemm(b, x, weight, { transposeY: true, ...shift });
   });
 }
 

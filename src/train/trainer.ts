@@ -1,11 +1,11 @@
-// The trainer: holds the flat vectors, runs the step graph, writes and reads checkpoints that resume exactly.
+// The trainer: runs the step graph, updates the flat vectors, writes and reads checkpoints that resume exactly.
 
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { encodeModel } from '../graph/onnx.js';
-import { floats, openSession, type Session, type Tensor } from '../runtime/session.js';
+import { floats, openSession, type Provider, type Session, type Tensor } from '../runtime/session.js';
+import { createAdamwKernel, STATE_VECTORS } from './adamw-kernel.js';
 import { createRng } from './rng.js';
-import type { Layout, OptimiserSettings, StepGraph } from './step-graph.js';
-import { ADAMW } from './step-graph.js';
+import type { Layout, StepGraph } from './step-graph.js';
 
 export interface StepResult {
   readonly loss: number;
@@ -35,58 +35,51 @@ export interface Trainer {
 }
 
 const MAGIC = 'MPCK0001';
-const VECTORS = ['params', 'moment1', 'moment2', 'ema'] as const;
 
-function initialise(layout: Layout, seed: number): Float32Array {
-  const flat = new Float32Array(layout.size);
+/** Draws the initial weights into `flat`, which is all zero. */
+function initialise(flat: Float32Array, layout: Layout, seed: number): void {
   const rng = createRng(seed);
-  layout.parameters.forEach(({ init, shape }, i) => {
+  layout.parameters.forEach(({ init }, i) => {
     const start = layout.offsets[i]!;
-    const part = flat.subarray(start, start + shape.reduce((a, d) => a * d, 1));
+    const part = flat.subarray(start, start + layout.sizes[i]!);
     if (init.kind === 'ones') part.fill(1);
     if (init.kind === 'normal' && init.std > 0)
       rng.fillNormal(part).forEach((x, j) => {
         part[j] = x * init.std;
       });
   });
-  return flat;
 }
 
 /** Opens a session on the step graph, with weights drawn from `seed`. */
 export async function createTrainer(
   step: StepGraph,
-  options: { seed: number; threads?: number; optimiser?: OptimiserSettings },
+  options: { seed: number; threads?: number; provider?: Provider },
 ): Promise<Trainer> {
   const { layout } = step;
-  const { beta1, beta2 } = options.optimiser ?? ADAMW;
-  const session: Session = await openSession(
-    encodeModel(step.graph),
-    options.threads ? { threads: options.threads } : {},
+  const { beta1, beta2, epsilon, weightDecay, clipNorm = Number.POSITIVE_INFINITY } = step.optimiser;
+  const { threads, provider } = options;
+  const session: Session = await openSession(encodeModel(step.graph), {
+    ...(threads ? { threads } : {}),
+    ...(provider ? { provider } : {}),
+  });
+  const kernel = createAdamwKernel(layout.size);
+  const { state } = kernel;
+  initialise(state.params, layout, options.seed);
+  state.ema.set(state.params);
+  // The runtime reads the weights where the kernel writes them.
+  const parameterFeeds = Object.fromEntries(
+    layout.parameters.map(({ value, shape }, i) => {
+      const start = layout.offsets[i]!;
+      return [value.name, floats(state.params.subarray(start, start + layout.sizes[i]!), shape)];
+    }),
   );
-  const state: Record<(typeof VECTORS)[number], Float32Array> = {
-    params: initialise(layout, options.seed),
-    moment1: new Float32Array(layout.size),
-    moment2: new Float32Array(layout.size),
-    ema: new Float32Array(0),
-  };
-  state.ema = state.params.slice();
   let done = 0;
 
   return {
     parameterCount: layout.size,
     stepsDone: () => done,
     async step(feeds, { learningRate, emaDecay = 0 }) {
-      const scalar = (value: number) => floats(Float32Array.of(value), []);
-      const vectors = Object.fromEntries(VECTORS.map((name) => [name, floats(state[name], [layout.size])]));
-      const result = await session.run({
-        ...feeds,
-        ...vectors,
-        learning_rate: scalar(learningRate),
-        bias_correction1: scalar(1 - beta1 ** (done + 1)),
-        bias_correction2: scalar(1 - beta2 ** (done + 1)),
-        // Early on the average follows closely, so that it forgets the initial weights.
-        ema_decay: scalar(Math.min(emaDecay, (1 + done) / (10 + done))),
-      });
+      const result = await session.run({ ...feeds, ...parameterFeeds });
       const number = (name: string) => Number(result[name]!.data[0]);
       const loss = number('loss');
       if (!Number.isFinite(loss))
@@ -95,7 +88,21 @@ export async function createTrainer(
       // A finite loss may have an infinite slope (a root at 0): it would turn every weight into NaN.
       if (!Number.isFinite(gradientNorm))
         throw new Error(`${step.graph.name}: the gradient's norm is ${gradientNorm} at step ${done + 1}`);
-      for (const name of VECTORS) state[name] = result[`next_${name}`]!.data as Float32Array;
+      const scalars = {
+        gradientScale: Math.min(1, clipNorm / (gradientNorm + 1e-6)),
+        beta1,
+        beta2,
+        epsilon,
+        stepSize: learningRate / (1 - beta1 ** (done + 1)),
+        rootScale: 1 / Math.sqrt(1 - beta2 ** (done + 1)),
+        // Early on the average follows closely, so that it forgets the initial weights.
+        emaDecay: Math.min(emaDecay, (1 + done) / (10 + done)),
+      };
+      layout.parameters.forEach(({ decay }, i) => {
+        const gradient = result[step.gradientNames[i]!]!.data as Float32Array;
+        const keep = decay ? 1 - learningRate * weightDecay : 1;
+        kernel.update(layout.offsets[i]!, gradient, { ...scalars, keep });
+      });
       done += 1;
       const metrics = Object.fromEntries(step.metricNames.map((name) => [name, number(`metric_${name}`)]));
       return { loss, gradientNorm, metrics };
@@ -105,10 +112,7 @@ export async function createTrainer(
       return Object.fromEntries(
         layout.parameters.map((parameter, i) => {
           const start = layout.offsets[i]!;
-          return [
-            parameter.value.name,
-            flat.slice(start, start + parameter.shape.reduce((a, d) => a * d, 1)),
-          ];
+          return [parameter.value.name, flat.slice(start, start + layout.sizes[i]!)];
         }),
       );
     },
@@ -119,7 +123,7 @@ export async function createTrainer(
       );
       const length = Buffer.alloc(4);
       length.writeUInt32LE(header.length);
-      const parts = VECTORS.map((name) =>
+      const parts = STATE_VECTORS.map((name) =>
         Buffer.from(state[name].buffer, state[name].byteOffset, state[name].byteLength),
       );
       await writeFile(`${path}.tmp`, Buffer.concat([Buffer.from(MAGIC), length, header, ...parts]), {
@@ -138,12 +142,12 @@ export async function createTrainer(
           `${path} holds a checkpoint of another network (${header.graph}, ${header.size} weights)`,
         );
       }
-      if (bytes.length !== headerEnd + VECTORS.length * layout.size * 4)
+      if (bytes.length !== headerEnd + STATE_VECTORS.length * layout.size * 4)
         throw new Error(`${path} is truncated or has extra bytes`);
-      VECTORS.forEach((name, i) => {
-        const start = headerEnd + i * layout.size * 4;
-        const copy = new Uint8Array(bytes.subarray(start, start + layout.size * 4));
-        state[name] = new Float32Array(copy.buffer);
+      STATE_VECTORS.forEach((name, i) => {
+        const { buffer, byteOffset, byteLength } = state[name];
+        const start = headerEnd + i * byteLength;
+        new Uint8Array(buffer, byteOffset, byteLength).set(bytes.subarray(start, start + byteLength));
       });
       done = header.done;
       return header.extra;

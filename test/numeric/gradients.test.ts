@@ -101,6 +101,16 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
       build: (b, [x, y]) => op.matmul(b, x!, y!),
     },
   ],
+  Gemm: [
+    [false, false],
+    [false, true],
+    [true, false],
+    [true, true],
+  ].map(([transposeX, transposeY]) => ({
+    shapes: [transposeX ? [4, 3] : [3, 4], transposeY ? [2, 4] : [4, 2], [2]],
+    build: (b: Builder, [x, y, bias]: Value[]) =>
+      op.gemm(b, x!, y!, { transposeX: transposeX!, transposeY: transposeY!, bias: bias! }),
+  })),
   Transpose: [{ shapes: [[2, 3, 4]], build: (b, [x]) => op.transpose(b, x!, [2, 0, 1]) }],
   Reshape: [{ shapes: [[2, 6]], build: (b, [x]) => op.reshape(b, x!, [3, 4]) }],
   Concat: [

@@ -142,7 +142,6 @@ describe('AdamW', () => {
       const trainer = await createTrainer(buildStepGraph('adam', build, settings), {
         seed: 1,
         threads: 1,
-        optimiser: settings,
       });
       const rng = createRng(5);
       const plain = Array.from({ length: 8 }, (_, i) => ({ p: 1, m: 0, v: 0, ema: 1, decayed: i < 6 }));

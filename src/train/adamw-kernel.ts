@@ -1,0 +1,195 @@
+// The optimiser's arithmetic as a WebAssembly kernel: AdamW and the moving average in one pass over memory.
+// In the runtime's graph the same update takes sixteen passes, and every result is copied out once more.
+
+export interface AdamwScalars {
+  /** Multiplies the gradient first: the factor of clipping by global norm. */
+  readonly gradientScale: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  /** Learning rate over the first moment's bias correction. */
+  readonly stepSize: number;
+  /** 1 / sqrt(the second moment's bias correction). */
+  readonly rootScale: number;
+  /** 1 - learning rate * weight decay, or 1 for parameters that are not decayed. */
+  readonly keep: number;
+  readonly emaDecay: number;
+}
+
+export const STATE_VECTORS = ['params', 'moment1', 'moment2', 'ema'] as const;
+export type StateVectors = Readonly<Record<(typeof STATE_VECTORS)[number], Float32Array>>;
+
+export interface AdamwKernel {
+  /** The state, all zero at first; the kernel updates these very arrays. */
+  readonly state: StateVectors;
+  /** One update of the elements from `offset` on, by as many gradients. */
+  update(offset: number, gradient: Float32Array, scalars: AdamwScalars): void;
+}
+
+/** Gradients pass through a buffer of this many floats, small enough to stay in the cache. */
+const STAGE = 32_768;
+const PAGE_BYTES = 65_536;
+const MAX_PAGES = 65_536;
+
+/** Allocates the state for `size` parameters. Throws a RangeError beyond what WebAssembly can address (4 GiB). */
+export function createAdamwKernel(size: number): AdamwKernel {
+  const stride = Math.ceil((size * 4) / 64) * 64;
+  const pages = Math.ceil((STATE_VECTORS.length * stride + STAGE * 4) / PAGE_BYTES);
+  if (pages > MAX_PAGES) throw new RangeError(`${size} parameters: the optimiser can hold 268 million`);
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+  const module = new WebAssembly.Module(kernelBytes());
+  const { step } = new WebAssembly.Instance(module, { m: { m: memory } }).exports as {
+    step: (...values: number[]) => void;
+  };
+  const stageAt = STATE_VECTORS.length * stride;
+  const stage = new Float32Array(memory.buffer, stageAt, STAGE);
+  const state = Object.fromEntries(
+    STATE_VECTORS.map((name, i) => [name, new Float32Array(memory.buffer, i * stride, size)]),
+  ) as StateVectors;
+  return {
+    state,
+    update(offset, gradient, s) {
+      const scalars = [s.gradientScale, s.beta1, 1 - s.beta1, s.beta2, 1 - s.beta2];
+      scalars.push(s.epsilon, s.stepSize, s.rootScale, s.keep, s.emaDecay, 1 - s.emaDecay);
+      for (let from = 0; from < gradient.length; from += STAGE) {
+        const part = gradient.subarray(from, from + STAGE);
+        stage.set(part);
+        const at = 4 * (offset + from);
+        step(at, stride + at, 2 * stride + at, 3 * stride + at, stageAt, part.length, ...scalars);
+      }
+    },
+  };
+}
+
+// Below, the module's bytes (WebAssembly core specification 2.0, with 128-bit vectors).
+
+const I32 = 0x7f;
+const F32 = 0x7d;
+const V128 = 0x7b;
+
+/** Instructions of one width: four floats at once, or one for the rest. */
+interface Lane {
+  readonly bytes: number;
+  readonly load: number[];
+  readonly store: number[];
+  readonly splat: number[];
+  readonly add: number[];
+  readonly sub: number[];
+  readonly mul: number[];
+  readonly div: number[];
+  readonly sqrt: number[];
+  /** Locals that hold a gradient, two moments and a weight in this width. */
+  readonly locals: readonly [number, number, number, number];
+}
+
+const vector = (code: number) => [0xfd, ...leb(code)];
+const FOUR: Lane = {
+  bytes: 16,
+  load: [...vector(0x00), 2, 0],
+  store: [...vector(0x0b), 2, 0],
+  splat: vector(0x13),
+  add: vector(0xe4),
+  sub: vector(0xe5),
+  mul: vector(0xe6),
+  div: vector(0xe7),
+  sqrt: vector(0xe3),
+  locals: [17, 18, 19, 20],
+};
+const ONE: Lane = {
+  bytes: 4,
+  load: [0x2a, 2, 0],
+  store: [0x38, 2, 0],
+  splat: [],
+  add: [0x92],
+  sub: [0x93],
+  mul: [0x94],
+  div: [0x95],
+  sqrt: [0x91],
+  locals: [21, 22, 23, 24],
+};
+
+function leb(value: number): number[] {
+  return value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...leb(value >>> 7)];
+}
+
+const get = (local: number) => [0x20, local];
+const set = (local: number) => [0x21, local];
+const integer = (value: number) => [0x41, value];
+
+/** The update of one vector or one float, after which every pointer has moved on. */
+function body(lane: Lane): number[] {
+  const [g, m, v, w] = lane.locals;
+  const [paramsAt, firstAt, secondAt, averageAt, gradientAt] = [0, 1, 2, 3, 4];
+  const scalar = (i: number) => [...get(6 + i), ...lane.splat];
+  const [scale, beta1, rest1, beta2, rest2, epsilon, stepSize, rootScale, keep, decay, follow] = [
+    0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10,
+  ].map(scalar) as number[][] as [
+    number[],
+    number[],
+    number[],
+    number[],
+    number[],
+    number[],
+    number[],
+    number[],
+    number[],
+    number[],
+    number[],
+  ];
+  const load = (pointer: number) => [...get(pointer), ...lane.load];
+  const times = (x: number[], y: number[]) => [...x, ...y, ...lane.mul];
+  const plus = (x: number[], y: number[]) => [...x, ...y, ...lane.add];
+  const keepAs = (local: number, value: number[], pointer: number) => [
+    ...value,
+    ...set(local),
+    ...get(pointer),
+    ...get(local),
+    ...lane.store,
+  ];
+  const root = [...get(v), ...lane.sqrt];
+  const change = [...times(get(m), stepSize), ...plus(times(root, rootScale), epsilon), ...lane.div];
+  return [
+    ...times(load(gradientAt), scale),
+    ...set(g),
+    ...keepAs(m, plus(times(load(firstAt), beta1), times(get(g), rest1)), firstAt),
+    ...keepAs(v, plus(times(load(secondAt), beta2), times(times(get(g), get(g)), rest2)), secondAt),
+    ...keepAs(w, [...times(load(paramsAt), keep), ...change, ...lane.sub], paramsAt),
+    ...get(averageAt),
+    ...plus(times(load(averageAt), decay), times(get(w), follow)),
+    ...lane.store,
+    ...[paramsAt, firstAt, secondAt, averageAt, gradientAt].flatMap((pointer) => [
+      ...get(pointer),
+      ...integer(lane.bytes),
+      0x6a,
+      ...set(pointer),
+    ]),
+  ];
+}
+
+/** while (count >= floats of the lane) { body; count -= floats } */
+function loop(lane: Lane): number[] {
+  const floats = lane.bytes / 4;
+  const count = 5;
+  return [
+    ...[0x02, 0x40, 0x03, 0x40],
+    ...[...get(count), ...integer(floats), 0x49, 0x0d, 1],
+    ...body(lane),
+    ...[...get(count), ...integer(floats), 0x6b, ...set(count), 0x0c, 0],
+    ...[0x0b, 0x0b],
+  ];
+}
+
+function kernelBytes(): Uint8Array {
+  const section = (id: number, content: number[]) => [id, ...leb(content.length), ...content];
+  const name = (text: string) => [text.length, ...Buffer.from(text)];
+  const parameters = [...Array(6).fill(I32), ...Array(11).fill(F32)] as number[];
+  const code = [2, 4, V128, 4, F32, ...loop(FOUR), ...loop(ONE), 0x0b];
+  return Uint8Array.from([
+    ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+    ...section(1, [1, 0x60, parameters.length, ...parameters, 0]),
+    ...section(2, [1, ...name('m'), ...name('m'), 0x02, 0x00, ...leb(1)]),
+    ...section(3, [1, 0]),
+    ...section(7, [1, ...name('step'), 0x00, 0]),
+    ...section(10, [1, ...leb(code.length), ...code]),
+  ]);
+}
