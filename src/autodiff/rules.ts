@@ -5,6 +5,7 @@ import type { Builder } from '../graph/builder.js';
 import * as op from '../graph/ops.js';
 import { elementCount, knownShape, sameShape } from '../graph/shapes.js';
 import type { GraphNode, Value } from '../graph/types.js';
+import { convInputGradient, convWeightGradient } from './convolution.js';
 
 /** Gradients by input position; undefined where an input needs none (shapes, axes). */
 export type Rule = (b: Builder, node: GraphNode, gradients: (Value | undefined)[]) => (Value | undefined)[];
@@ -50,47 +51,16 @@ function reductionAxes(b: Builder, node: GraphNode): number[] {
   return Array.from(data, Number);
 }
 
-/** Convolution's weight gradient: shifted slices of the padded input, side by side, and one MatMul. */
-function convWeightGradient(
-  b: Builder,
-  x: Value,
-  g: Value,
-  weight: Value,
-  stride: number,
-  padding: number,
-): Value {
-  const [n, , height, width] = knownShape(x.shape, 'Conv gradient') as [number, number, number, number];
-  const [, out, rows, columns] = knownShape(g.shape, 'Conv gradient') as [number, number, number, number];
-  const [, inChannels, kh, kw] = knownShape(weight.shape, 'Conv gradient') as [
-    number,
-    number,
-    number,
-    number,
+const convRule: Rule = (b, node, [g]) => {
+  const [x, weight, bias] = node.inputs;
+  const stride = ints(node, 'strides')[0]!;
+  const padding = ints(node, 'pads')[0]!;
+  return [
+    convInputGradient(b, x!, g!, weight!, stride, padding),
+    convWeightGradient(b, x!, g!, weight!, stride, padding),
+    bias ? op.reduceSum(b, g!, [0, 2, 3]) : undefined,
   ];
-  const positions = n * rows * columns;
-  // Channels first, then all positions of the batch: [out, positions] x [positions, in*k] with one transpose each.
-  const gFlat = op.reshape(b, op.transpose(b, g, [1, 0, 2, 3]), [out, positions]);
-  const xFirst = op.transpose(b, x, [1, 0, 2, 3]);
-  const need = (k: number, count: number, size: number) =>
-    Math.max(0, (count - 1) * stride + k - size - padding);
-  const [bottom, right] = [need(kh, rows, height), need(kw, columns, width)];
-  const padded =
-    padding + bottom + right > 0
-      ? op.pad(b, xFirst, [0, 0, padding, padding], [0, 0, bottom, right])
-      : xFirst;
-  const patches: Value[] = [];
-  for (let i = 0; i < kh; i++) {
-    for (let j = 0; j < kw; j++) {
-      const rowsOf = op.slice(b, padded, 2, i, i + (rows - 1) * stride + 1, stride);
-      const patch = op.slice(b, rowsOf, 3, j, j + (columns - 1) * stride + 1, stride);
-      patches.push(op.reshape(b, patch, [inChannels, positions]));
-    }
-  }
-  const stacked = patches.length === 1 ? patches[0]! : op.concat(b, patches, 0);
-  const product = op.matmul(b, gFlat, op.transpose(b, stacked, [1, 0]));
-  const shaped = op.reshape(b, product, [out, kh, kw, inChannels]);
-  return op.transpose(b, shaped, [0, 3, 1, 2]);
-}
+};
 
 const reductionRule =
   (mean: boolean): Rule =>
@@ -197,24 +167,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
     const total = op.reduceSum(b, g!, [int(node, 'axis')], true);
     return [op.sub(b, g!, op.mul(b, op.exp(b, node.outputs[0]!), total))];
   },
-  Conv: (b, node, [g]) => {
-    const [x, weight, bias] = node.inputs;
-    const stride = ints(node, 'strides')[0]!;
-    const padding = ints(node, 'pads')[0]!;
-    const [height, width] = knownShape(x!.shape, 'Conv').slice(2) as [number, number];
-    const [rows, columns] = knownShape(g!.shape, 'Conv').slice(2) as [number, number];
-    const [kh, kw] = knownShape(weight!.shape, 'Conv').slice(2) as [number, number];
-    const short = (size: number, count: number, k: number) => size - ((count - 1) * stride - 2 * padding + k);
-    return [
-      op.convTranspose2d(b, g!, weight!, {
-        stride,
-        padding,
-        outputPadding: [short(height, rows, kh), short(width, columns, kw)],
-      }),
-      convWeightGradient(b, x!, g!, weight!, stride, padding),
-      bias ? op.reduceSum(b, g!, [0, 2, 3]) : undefined,
-    ];
-  },
+  Conv: convRule,
   DepthToSpace: (b, node, [g]) => [op.spaceToDepth(b, g!, int(node, 'blocksize'))],
   Resize: (b, { inputs: [x] }, [g]) => {
     // Only nearest upsampling by two is built: each input pixel gathers its four copies.

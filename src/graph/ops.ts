@@ -157,6 +157,18 @@ export function slice(b: Builder, x: Value, axis: number, start: number, end: nu
   );
 }
 
+/** The same elements in reverse order along one axis. */
+export function flip(b: Builder, x: Value, axis: number): Value {
+  const at = positiveAxis(axis, x.shape.length, 'Slice');
+  const end = -known(x.shape[at], 'Slice') - 1;
+  return single(
+    b,
+    'Slice',
+    [x, b.integers([-1]), b.integers([end]), b.integers([at]), b.integers([-1])],
+    x.shape,
+  );
+}
+
 export function split(b: Builder, x: Value, axis: number, sizes: readonly number[]): Value[] {
   const at = positiveAxis(axis, x.shape.length, 'Split');
   if (sizes.reduce((a, s) => a + s, 0) !== x.shape[at])
@@ -197,12 +209,6 @@ function reducedShape(
 export function reduceSum(b: Builder, x: Value, axes: readonly number[], keepDims = false): Value {
   const { at, shape } = reducedShape(x, axes, keepDims, 'ReduceSum');
   return single(b, 'ReduceSum', [x, b.integers(at)], shape, { keepdims: { int: keepDims ? 1 : 0 } });
-}
-
-/** Sum of squares over axes, without a tensor of the squares; for reporting: it has no gradient rule. */
-export function reduceSumSquare(b: Builder, x: Value, axes: readonly number[]): Value {
-  const { at, shape } = reducedShape(x, axes, false, 'ReduceSumSquare');
-  return single(b, 'ReduceSumSquare', [x], shape, { axes: { ints: at }, keepdims: { int: 0 } });
 }
 
 export function reduceMean(b: Builder, x: Value, axes: readonly number[], keepDims = false): Value {

@@ -22,6 +22,8 @@ export type StateVectors = Readonly<Record<(typeof STATE_VECTORS)[number], Float
 export interface AdamwKernel {
   /** The state, all zero at first; the kernel updates these very arrays. */
   readonly state: StateVectors;
+  /** Sum of squares: float32 within a few thousand values, float64 beyond. */
+  sumOfSquares(values: Float32Array): number;
   /** One update of the elements from `offset` on, by as many gradients. */
   update(offset: number, gradient: Float32Array, scalars: AdamwScalars): void;
 }
@@ -31,15 +33,27 @@ const STAGE = 32_768;
 const PAGE_BYTES = 65_536;
 const MAX_PAGES = 65_536;
 
+/** The part of the platform's WebAssembly that is used here; Node's types name it without its constructors. */
+const wasm = (
+  globalThis as unknown as {
+    WebAssembly: {
+      Memory: new (pages: { initial: number; maximum: number }) => { readonly buffer: ArrayBuffer };
+      Module: new (bytes: Uint8Array) => object;
+      Instance: new (module: object, imports: object) => { readonly exports: unknown };
+    };
+  }
+).WebAssembly;
+
 /** Allocates the state for `size` parameters. Throws a RangeError beyond what WebAssembly can address (4 GiB). */
 export function createAdamwKernel(size: number): AdamwKernel {
   const stride = Math.ceil((size * 4) / 64) * 64;
   const pages = Math.ceil((STATE_VECTORS.length * stride + STAGE * 4) / PAGE_BYTES);
   if (pages > MAX_PAGES) throw new RangeError(`${size} parameters: the optimiser can hold 268 million`);
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-  const module = new WebAssembly.Module(kernelBytes());
-  const { step } = new WebAssembly.Instance(module, { m: { m: memory } }).exports as {
+  const memory = new wasm.Memory({ initial: pages, maximum: pages });
+  const module = new wasm.Module(kernelBytes());
+  const { step, squares } = new wasm.Instance(module, { m: { m: memory } }).exports as {
     step: (...values: number[]) => void;
+    squares: (at: number, count: number) => number;
   };
   const stageAt = STATE_VECTORS.length * stride;
   const stage = new Float32Array(memory.buffer, stageAt, STAGE);
@@ -48,6 +62,16 @@ export function createAdamwKernel(size: number): AdamwKernel {
   ) as StateVectors;
   return {
     state,
+    sumOfSquares(values) {
+      let sum = 0;
+      for (let from = 0; from < values.length; from += STAGE) {
+        const part = values.subarray(from, from + STAGE);
+        stage.set(part);
+        if (part.length < STAGE) stage.fill(0, part.length, part.length + 15);
+        sum += squares(stageAt, Math.ceil(part.length / 16) * 16);
+      }
+      return sum;
+    },
     update(offset, gradient, s) {
       const scalars = [s.gradientScale, s.beta1, 1 - s.beta1, s.beta2, 1 - s.beta2];
       scalars.push(s.epsilon, s.stepSize, s.rootScale, s.keep, s.emaDecay, 1 - s.emaDecay);
@@ -116,26 +140,16 @@ const get = (local: number) => [0x20, local];
 const set = (local: number) => [0x21, local];
 const integer = (value: number) => [0x41, value];
 
+type Five = [number[], number[], number[], number[], number[]];
+
 /** The update of one vector or one float, after which every pointer has moved on. */
 function body(lane: Lane): number[] {
   const [g, m, v, w] = lane.locals;
   const [paramsAt, firstAt, secondAt, averageAt, gradientAt] = [0, 1, 2, 3, 4];
   const scalar = (i: number) => [...get(6 + i), ...lane.splat];
-  const [scale, beta1, rest1, beta2, rest2, epsilon, stepSize, rootScale, keep, decay, follow] = [
-    0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10,
-  ].map(scalar) as number[][] as [
-    number[],
-    number[],
-    number[],
-    number[],
-    number[],
-    number[],
-    number[],
-    number[],
-    number[],
-    number[],
-    number[],
-  ];
+  const [scale, beta1, rest1, beta2, rest2] = [0, 1, 2, 3, 4].map(scalar) as Five;
+  const [epsilon, stepSize, rootScale, keep, decay] = [5, 6, 7, 8, 9].map(scalar) as Five;
+  const follow = scalar(10);
   const load = (pointer: number) => [...get(pointer), ...lane.load];
   const times = (x: number[], y: number[]) => [...x, ...y, ...lane.mul];
   const plus = (x: number[], y: number[]) => [...x, ...y, ...lane.add];
@@ -179,17 +193,38 @@ function loop(lane: Lane): number[] {
   ];
 }
 
+/** Four vectors of partial sums over `count` floats at a pointer (parameters 1 and 0), added up at the end. */
+function sumLoop(): number[] {
+  const [at, count, value] = [0, 1, 6];
+  const sums = [2, 3, 4, 5];
+  const { load, add, mul } = FOUR;
+  return [
+    ...[0x02, 0x40, 0x03, 0x40],
+    ...[...get(count), 0x45, 0x0d, 1],
+    ...sums.flatMap((sum, i) => [
+      ...[...get(at), ...load.slice(0, -1), 16 * i, ...set(value)],
+      ...[...get(sum), ...get(value), ...get(value), ...mul, ...add, ...set(sum)],
+    ]),
+    ...[...get(at), 0x41, ...[0xc0, 0x00], 0x6a, ...set(at)],
+    ...[...get(count), ...integer(16), 0x6b, ...set(count), 0x0c, 0],
+    ...[0x0b, 0x0b],
+    ...[...get(2), ...get(3), ...add, ...get(4), ...get(5), ...add, ...add, ...set(value)],
+    ...[0, 1, 2, 3].flatMap((lane) => [...get(value), ...vector(0x1f), lane, ...(lane > 0 ? ONE.add : [])]),
+  ];
+}
+
 function kernelBytes(): Uint8Array {
   const section = (id: number, content: number[]) => [id, ...leb(content.length), ...content];
   const name = (text: string) => [text.length, ...Buffer.from(text)];
   const parameters = [...Array(6).fill(I32), ...Array(11).fill(F32)] as number[];
+  const squares = [1, 5, V128, ...sumLoop(), 0x0b];
   const code = [2, 4, V128, 4, F32, ...loop(FOUR), ...loop(ONE), 0x0b];
   return Uint8Array.from([
     ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
-    ...section(1, [1, 0x60, parameters.length, ...parameters, 0]),
+    ...section(1, [2, 0x60, parameters.length, ...parameters, 0, 0x60, 2, I32, I32, 1, F32]),
     ...section(2, [1, ...name('m'), ...name('m'), 0x02, 0x00, ...leb(1)]),
-    ...section(3, [1, 0]),
-    ...section(7, [1, ...name('step'), 0x00, 0]),
-    ...section(10, [1, ...leb(code.length), ...code]),
+    ...section(3, [2, 0, 1]),
+    ...section(7, [2, ...name('step'), 0x00, 0, ...name('squares'), 0x00, 1]),
+    ...section(10, [2, ...leb(code.length), ...code, ...leb(squares.length), ...squares]),
   ]);
 }

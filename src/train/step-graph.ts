@@ -60,17 +60,6 @@ function layOut(parameters: readonly Parameter[]): Layout {
   return { parameters: ordered, offsets, sizes, size };
 }
 
-/** The length of all gradients as one vector. Sums go by rows first, which keeps float32 exact enough. */
-function globalNorm(b: Builder, slopes: readonly Value[]): Value {
-  const rows = slopes.map((g) => {
-    const axes = g.shape.map((_, i) => i);
-    return g.shape.length > 1
-      ? op.reduceSumSquare(b, g, axes.slice(1))
-      : op.reshape(b, op.reduceSumSquare(b, g, axes), [1]);
-  });
-  return op.sqrt(b, op.reduceSum(b, op.concat(b, rows, 0), [0]));
-}
-
 /** Names each distinct gradient as an output; one that no node makes (a plain input or constant) is copied first. */
 function nameGradients(b: Builder, slopes: readonly Value[]): string[] {
   const made = new Set(b.nodes().flatMap((node) => node.outputs.map((value) => value.name)));
@@ -97,10 +86,8 @@ export function buildStepGraph(
   const layout = layOut(b.parameters());
   const parameters = layout.parameters.map((p) => p.value);
   const slopes = gradients(b, loss, parameters);
-  const norm = globalNorm(b, slopes);
   const gradientNames = nameGradients(b, slopes);
   b.output('loss', loss);
-  b.output('gradient_norm', norm);
   for (const [metric, value] of Object.entries(metrics)) b.output(`metric_${metric}`, value);
   const whole = b.freeze();
   return {

@@ -84,7 +84,8 @@ export async function createTrainer(
       const loss = number('loss');
       if (!Number.isFinite(loss))
         throw new Error(`${step.graph.name}: the loss is ${loss} at step ${done + 1}`);
-      const gradientNorm = number('gradient_norm');
+      const slopes = step.gradientNames.map((name) => result[name]!.data as Float32Array);
+      const gradientNorm = Math.sqrt(slopes.reduce((sum, g) => sum + kernel.sumOfSquares(g), 0));
       // A finite loss may have an infinite slope (a root at 0): it would turn every weight into NaN.
       if (!Number.isFinite(gradientNorm))
         throw new Error(`${step.graph.name}: the gradient's norm is ${gradientNorm} at step ${done + 1}`);
@@ -99,9 +100,8 @@ export async function createTrainer(
         emaDecay: Math.min(emaDecay, (1 + done) / (10 + done)),
       };
       layout.parameters.forEach(({ decay }, i) => {
-        const gradient = result[step.gradientNames[i]!]!.data as Float32Array;
         const keep = decay ? 1 - learningRate * weightDecay : 1;
-        kernel.update(layout.offsets[i]!, gradient, { ...scalars, keep });
+        kernel.update(layout.offsets[i]!, slopes[i]!, { ...scalars, keep });
       });
       done += 1;
       const metrics = Object.fromEntries(step.metricNames.map((name) => [name, number(`metric_${name}`)]));
