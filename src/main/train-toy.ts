@@ -43,7 +43,7 @@ const { values } = parseArgs({
     out: { type: 'string', default: 'models/toy' },
     /** Stop after this stage. */
     until: { type: 'string' },
-    stimuli: { type: 'string', default: '9000' },
+    stimuli: { type: 'string', default: '18000' },
     pool: { type: 'string', default: '20000' },
     /** Steps of the diffusion stage; a resumed run may shorten or lengthen its schedule. */
     steps: { type: 'string', default: String(PLAN.diffusion.steps) },

@@ -35,10 +35,10 @@ export const TOY = {
 export const PLAN = {
   autoencoder: { steps: 5000, batch: 8, learningRate: 2e-3, emaDecay: 0.998 },
   imageEncoder: { steps: 1400, batch: 64, learningRate: 2e-3, emaDecay: 0.99 },
-  pseudoBrainGenerator: { steps: 900, batch: 128, learningRate: 1e-3, emaDecay: 0.99 },
-  brainAdapter: { steps: 1000, batch: 128, learningRate: 1e-3, emaDecay: 0.99 },
+  pseudoBrainGenerator: { steps: 1200, batch: 128, learningRate: 1e-3, emaDecay: 0.99 },
+  brainAdapter: { steps: 1600, batch: 128, learningRate: 1e-3, emaDecay: 0.99 },
   judge: { steps: 700, batch: 64, learningRate: 2e-3, emaDecay: 0.99 },
-  diffusion: { steps: 6000, batch: 32, learningRate: 1.2e-3, emaDecay: 0.999 },
+  diffusion: { steps: 5200, batch: 32, learningRate: 1.2e-3, emaDecay: 0.999 },
 } as const satisfies Record<string, StagePlan>;
 
 export const TOY_GEOMETRY: LatentGeometry = {
