@@ -43,10 +43,13 @@ function mirror(index: number, size: number): number {
 /** The crop at its own resolution: side x side. */
 function cutRgb(image: RgbImage, plan: CropPlan): RgbImage {
   const { left, top, side } = plan;
+  const [from, to] = [Math.max(0, left), Math.min(image.width, left + side)];
+  const beyond = Array.from({ length: side }, (_, x) => x).filter((x) => left + x < from || left + x >= to);
   const data = new Uint8Array(side * side * 3);
   for (let y = 0; y < side; y++) {
     const row = mirror(top + y, image.height) * image.width;
-    for (let x = 0; x < side; x++) {
+    data.set(image.data.subarray((row + from) * 3, (row + to) * 3), (y * side + from - left) * 3);
+    for (const x of beyond) {
       const at = (row + mirror(left + x, image.width)) * 3;
       data.set(image.data.subarray(at, at + 3), (y * side + x) * 3);
     }
@@ -54,15 +57,30 @@ function cutRgb(image: RgbImage, plan: CropPlan): RgbImage {
   return { width: side, height: side, data };
 }
 
-/** The mask within the crop; beyond the picture it is mirrored, as the picture is. */
-function cutMask(mask: MaskImage, plan: CropPlan): MaskImage {
-  const { left, top, side } = plan;
-  const data = new Uint8Array(side * side);
-  for (let y = 0; y < side; y++) {
-    const row = mirror(top + y, mask.height) * mask.width;
-    for (let x = 0; x < side; x++) data[y * side + x] = mask.data[row + mirror(left + x, mask.width)]!;
+/** The mask's crop at the network's size; mirrored beyond the picture. A small pixel is editable when any source pixel under it is. */
+function shrinkMask(mask: MaskImage, plan: CropPlan): MaskImage {
+  const { left, top, side, sizePx } = plan;
+  const columns = Int32Array.from({ length: side }, (_, x) => mirror(left + x, mask.width));
+  /** First and last source pixel (exclusive) under a small one. */
+  const under = (i: number): [number, number] => {
+    const from = Math.floor((i * side) / sizePx);
+    return [from, Math.max(from + 1, Math.ceil(((i + 1) * side) / sizePx))];
+  };
+  const source = mask.data;
+  const data = new Uint8Array(sizePx * sizePx);
+  const band = new Uint8Array(side);
+  for (let y = 0; y < sizePx; y++) {
+    const [y0, y1] = under(y);
+    band.fill(0);
+    for (let sy = y0; sy < y1; sy++) {
+      const row = mirror(top + sy, mask.height) * mask.width;
+      for (let x = 0; x < side; x++) band[x]! |= source[row + columns[x]!]!;
+    }
+    for (let x = 0; x < sizePx; x++) {
+      if (band.subarray(...under(x)).includes(255)) data[y * sizePx + x] = 255;
+    }
   }
-  return { width: side, height: side, data };
+  return { width: sizePx, height: sizePx, data };
 }
 
 /** Square RGB pixels to another side. */
@@ -75,91 +93,96 @@ async function resample(data: Uint8Array, from: number, to: number): Promise<Uin
   return new Uint8Array(out.buffer, out.byteOffset, out.byteLength);
 }
 
-/** Source and mask at the network's size. A small pixel is editable when any source pixel under it is. */
+/** Source and mask at the network's size. */
 export async function extractCrop(
   image: RgbImage,
   mask: MaskImage,
   plan: CropPlan,
 ): Promise<{ image: RgbImage; mask: MaskImage }> {
   const { side, sizePx } = plan;
-  const cut = cutRgb(image, plan);
-  const cutOut = cutMask(mask, plan);
-  const data = new Uint8Array(sizePx * sizePx);
-  for (let y = 0; y < sizePx; y++) {
-    const rows: [number, number] = [
-      Math.floor((y * side) / sizePx),
-      Math.max(Math.floor((y * side) / sizePx) + 1, Math.ceil(((y + 1) * side) / sizePx)),
-    ];
-    for (let x = 0; x < sizePx; x++) {
-      const from = Math.floor((x * side) / sizePx);
-      const to = Math.max(from + 1, Math.ceil(((x + 1) * side) / sizePx));
-      for (let sy = rows[0]; sy < rows[1]; sy++) {
-        if (cutOut.data.subarray(sy * side + from, sy * side + to).includes(255)) {
-          data[y * sizePx + x] = 255;
-          break;
-        }
-      }
-    }
-  }
-  const small = await resample(cut.data, side, sizePx);
-  return {
-    image: { width: sizePx, height: sizePx, data: small },
-    mask: { width: sizePx, height: sizePx, data },
-  };
+  const data = await resample(cutRgb(image, plan).data, side, sizePx);
+  return { image: { width: sizePx, height: sizePx, data }, mask: shrinkMask(mask, plan) };
 }
 
-/** Distance of each editable pixel to the nearest kept one (chamfer 3-4, in pixels); 0 where kept. */
-export function distanceInside(mask: MaskImage): Float32Array {
+/** Distance of each editable pixel to the nearest kept one (chamfer 3-4), in thirds of a pixel and never over `limit`; 0 where kept. */
+export function distanceInside(mask: MaskImage, limit = 0xffff): Uint16Array {
   const { width, height } = mask;
-  const far = 3 * (width + height);
-  const d = Float32Array.from(mask.data, (value) => (value === 255 ? far : 0));
-  const relax = (i: number, j: number, cost: number) => {
-    if (d[j]! + cost < d[i]!) d[i] = d[j]! + cost;
-  };
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const i = y * width + x;
-      if (x > 0) relax(i, i - 1, 3);
-      if (y > 0) relax(i, i - width, 3);
-      if (x > 0 && y > 0) relax(i, i - width - 1, 4);
-      if (x < width - 1 && y > 0) relax(i, i - width + 1, 4);
+  const d = new Uint16Array(width * height);
+  for (let i = 0; i < d.length; i++) if (mask.data[i] === 255) d[i] = limit;
+  for (let y = 0, i = 0; y < height; y++) {
+    for (let x = 0; x < width; x++, i++) {
+      let least = d[i]!;
+      if (least === 0) continue;
+      if (x > 0) least = Math.min(least, d[i - 1]! + 3);
+      if (y > 0) {
+        least = Math.min(least, d[i - width]! + 3);
+        if (x > 0) least = Math.min(least, d[i - width - 1]! + 4);
+        if (x < width - 1) least = Math.min(least, d[i - width + 1]! + 4);
+      }
+      d[i] = least;
     }
   }
-  for (let y = height - 1; y >= 0; y--) {
-    for (let x = width - 1; x >= 0; x--) {
-      const i = y * width + x;
-      if (x < width - 1) relax(i, i + 1, 3);
-      if (y < height - 1) relax(i, i + width, 3);
-      if (x < width - 1 && y < height - 1) relax(i, i + width + 1, 4);
-      if (x > 0 && y < height - 1) relax(i, i + width - 1, 4);
+  for (let y = height - 1, i = d.length - 1; y >= 0; y--) {
+    for (let x = width - 1; x >= 0; x--, i--) {
+      let least = d[i]!;
+      if (least === 0) continue;
+      if (x < width - 1) least = Math.min(least, d[i + 1]! + 3);
+      if (y < height - 1) {
+        least = Math.min(least, d[i + width]! + 3);
+        if (x < width - 1) least = Math.min(least, d[i + width + 1]! + 4);
+        if (x > 0) least = Math.min(least, d[i + width - 1]! + 4);
+      }
+      d[i] = least;
     }
   }
-  return d.map((value) => value / 3);
+  return d;
 }
 
-/** Puts a painted crop back: y = m * painted + (1 - m) * source, feathered only inside the mask. */
+/** How much of the painting each pixel of a rectangle takes: 0 where kept, `full` beyond the feather. */
+export interface BlendWeights {
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
+  readonly full: number;
+  readonly data: Uint16Array;
+}
+
+/** The weights of a mask, feathered over `featherPx` pixels inside it (0: not). They serve every painting of a job. */
+export function planBlend(mask: MaskImage, box: MaskRect, featherPx: number): BlendWeights {
+  // One pixel more on each side, where the picture has one: the box's edge may be the mask's.
+  const [left, top] = [Math.max(0, box.x0 - 1), Math.max(0, box.y0 - 1)];
+  const width = Math.min(mask.width, box.x1 + 1) - left;
+  const height = Math.min(mask.height, box.y1 + 1) - top;
+  const data = new Uint8Array(width * height);
+  for (let y = 0; y < height; y++) {
+    const at = (top + y) * mask.width + left;
+    data.set(mask.data.subarray(at, at + width), y * width);
+  }
+  const full = featherPx > 0 ? Math.round(3 * (featherPx + 1)) : 1;
+  return { left, top, width, height, full, data: distanceInside({ width, height, data }, full) };
+}
+
+/** Puts a painted crop back: y = w * painted + (1 - w) * source. */
 export async function pasteBack(
   source: RgbImage,
-  mask: MaskImage,
   painted: RgbImage,
   plan: CropPlan,
-  featherPx: number,
+  weights: BlendWeights,
 ): Promise<RgbImage> {
-  const { left, top, side, sizePx } = plan;
-  const large = await resample(painted.data, sizePx, side);
-  // One pixel more on each side: where the mask fills the square, its edge is the square's edge.
-  const around = { ...plan, left: left - 1, top: top - 1, side: side + 2 };
-  const distance = distanceInside(cutMask(mask, around));
-  const data = Uint8Array.from(source.data);
-  for (let y = Math.max(0, -top); y < side && top + y < source.height; y++) {
-    for (let x = Math.max(0, -left); x < side && left + x < source.width; x++) {
-      const at = (top + y) * source.width + left + x;
-      if (mask.data[at] !== 255) continue;
-      const alpha =
-        featherPx > 0 ? Math.min(1, distance[(y + 1) * around.side + x + 1]! / (featherPx + 1)) : 1;
+  const { left, top, width, height, full } = weights;
+  const large = await resample(painted.data, plan.sizePx, plan.side);
+  const data = new Uint8Array(source.data);
+  for (let y = 0; y < height; y++) {
+    let at = ((top + y) * source.width + left) * 3;
+    let from = ((top + y - plan.top) * plan.side + left - plan.left) * 3;
+    for (let x = 0; x < width; x++, at += 3, from += 3) {
+      const weight = weights.data[y * width + x]!;
+      if (weight === 0) continue;
+      const alpha = weight / full;
       for (let k = 0; k < 3; k++) {
-        const before = source.data[at * 3 + k]!;
-        data[at * 3 + k] = Math.round(before + (large[(y * side + x) * 3 + k]! - before) * alpha);
+        const before = data[at + k]!;
+        data[at + k] = Math.round(before + (large[from + k]! - before) * alpha);
       }
     }
   }
@@ -168,15 +191,18 @@ export async function pasteBack(
 
 /** Pixels outside the mask that differ between two pictures of one size. */
 export function countDifferentOutside(a: RgbImage, b: RgbImage, mask: MaskImage): number {
+  const { width, height } = mask;
   let count = 0;
-  for (let i = 0; i < mask.data.length; i++) {
-    if (mask.data[i] === 255) continue;
-    if (
-      a.data[i * 3] !== b.data[i * 3] ||
-      a.data[i * 3 + 1] !== b.data[i * 3 + 1] ||
-      a.data[i * 3 + 2] !== b.data[i * 3 + 2]
-    )
-      count += 1;
+  for (let y = 0; y < height; y++) {
+    const rowA = a.data.subarray(y * width * 3, (y + 1) * width * 3);
+    const rowB = b.data.subarray(y * width * 3, (y + 1) * width * 3);
+    // Most rows are equal, and comparing them whole is far faster than pixel by pixel.
+    if (Buffer.compare(rowA, rowB) === 0) continue;
+    for (let x = 0; x < width; x++) {
+      if (mask.data[y * width + x] === 255) continue;
+      const i = x * 3;
+      if (rowA[i] !== rowB[i] || rowA[i + 1] !== rowB[i + 1] || rowA[i + 2] !== rowB[i + 2]) count += 1;
+    }
   }
   return count;
 }

@@ -1,7 +1,7 @@
 // The painter: source, mask and brain signal in, paintings out. Sessions are opened once and used for many jobs.
 
 import { AppError } from '../errors.js';
-import { countDifferentOutside, extractCrop, pasteBack, planCrop } from '../imaging/crop.js';
+import { countDifferentOutside, extractCrop, pasteBack, planBlend, planCrop } from '../imaging/crop.js';
 import { maskBounds } from '../imaging/mask-shapes.js';
 import { readPlanar, writePlanar } from '../imaging/tensor.js';
 import type { MaskImage, RgbImage } from '../imaging/types.js';
@@ -183,12 +183,10 @@ async function denoise(painter: Painter, inputs: DenoiseInputs): Promise<Float32
       timestep: timestepTensor(painter.unet, timestep, batch),
       encoder_hidden_states: floats(condition, [batch, 1, conventions.conditionSize]),
     });
-    const prediction = guided
-      ? Float32Array.from(
-          { length: size },
-          (_, i) => out[i]! + inputs.guidanceScale * (out[size + i]! - out[i]!),
-        )
-      : out;
+    const prediction = out.subarray(0, size);
+    if (guided) {
+      for (let i = 0; i < size; i++) prediction[i]! += inputs.guidanceScale * (out[size + i]! - out[i]!);
+    }
     sample = sampler.advance(index, sample, prediction);
     inputs.onStep();
     // run() blocks the event loop; between steps, let messages (cancel, ping) in.
@@ -207,6 +205,8 @@ export async function* paint(painter: Painter, request: PaintRequest): AsyncGene
     throw new AppError('BAD_INPUT', 'the mask covers no pixel; mark what may be painted', { field: 'mask' });
   const plan = planCrop(source, box, conventions.cropContext, conventions.imageSizePx);
   const crop = await extractCrop(source, mask, plan);
+  // A feather of about two network pixels hides the edge; it never reaches outside the mask.
+  const weights = planBlend(mask, box, Math.max(1, (2 * plan.side) / plan.sizePx));
   const maskedLatents = await encodeLatents(painter, crop.image, crop.mask);
   const cells = latentMask(
     crop.mask,
@@ -244,8 +244,7 @@ export async function* paint(painter: Painter, request: PaintRequest): AsyncGene
       ),
     });
     const painted = readPlanar(decoded, 0, conventions.imageSizePx, conventions.imageSizePx);
-    // A feather of about two network pixels hides the edge; it never reaches outside the mask.
-    const image = await pasteBack(source, mask, painted, plan, Math.max(1, (2 * plan.side) / plan.sizePx));
+    const image = await pasteBack(source, painted, plan, weights);
     yield { index, image, outsideMaskDifferentPixels: countDifferentOutside(source, image, mask) };
   }
 }

@@ -7,6 +7,7 @@ import {
   distanceInside,
   extractCrop,
   pasteBack,
+  planBlend,
   planCrop,
 } from '../../src/imaging/crop.js';
 import { decodeRgb } from '../../src/imaging/decode.js';
@@ -182,9 +183,10 @@ describe('crop and paste', () => {
   test('distances inside a mask follow its edge', () => {
     const mask: MaskImage = { width: 9, height: 9, data: new Uint8Array(81) };
     for (let y = 2; y < 7; y++) mask.data.fill(255, y * 9 + 2, y * 9 + 7);
-    const d = distanceInside(mask);
-    expect([2, 3, 4, 5, 6].map((x) => Math.round(d[4 * 9 + x]!))).toEqual([1, 2, 3, 2, 1]);
-    expect(d[0]).toBe(0);
+    const across = (limit?: number) =>
+      [1, 2, 3, 4, 5, 6, 7].map((x) => distanceInside(mask, limit)[4 * 9 + x]);
+    expect(across()).toEqual([0, 3, 6, 9, 6, 3, 0]);
+    expect(across(5)).toEqual([0, 3, 5, 5, 5, 3, 0]);
   });
 
   test('a 12-megapixel picture: outside the mask every byte stays, inside is painted with a feather', async () => {
@@ -198,7 +200,7 @@ describe('crop and paste', () => {
     const before = Buffer.from(source.data);
     const crop = await extractCrop(source, mask, plan);
     const painted = flat(crop.image.width, crop.image.height, 0);
-    const result = await pasteBack(source, mask, painted, plan, 8);
+    const result = await pasteBack(source, painted, plan, planBlend(mask, maskBounds(mask)!, 8));
     expect(before.equals(source.data)).toBe(true);
     expect([result.width, result.height]).toEqual([4000, 3000]);
     expect(countDifferentOutside(source, result, mask)).toBe(0);
@@ -224,7 +226,7 @@ describe('crop and paste', () => {
       const plan = planCrop(source, maskBounds(mask)!, 1.5, 64);
       const painted = noiseImage(64, 64, 99);
       const feather = round % 2 ? 3 : 0;
-      const result = await pasteBack(source, mask, painted, plan, feather);
+      const result = await pasteBack(source, painted, plan, planBlend(mask, maskBounds(mask)!, feather));
       expect(countDifferentOutside(source, result, mask)).toBe(0);
       const inverse = { ...mask, data: mask.data.map((value) => 255 - value) };
       expect(countDifferentOutside(source, result, inverse)).toBeGreaterThan(100);
@@ -240,7 +242,7 @@ describe('crop and paste', () => {
     );
     const plan = planCrop(source, maskBounds(mask)!, 1.5, 64);
     expect(plan.side).toBe(360);
-    const result = await pasteBack(source, mask, flat(64, 64, 0), plan, 3);
+    const result = await pasteBack(source, flat(64, 64, 0), plan, planBlend(mask, maskBounds(mask)!, 3));
     const shade = (x: number, y: number) => result.data[(y * 400 + x) * 3];
     const across = [0, 1, 2, 3, 4];
     expect(across.map((i) => shade(19 + i, 100))).toEqual([200, 150, 100, 50, 0]);
