@@ -1,7 +1,6 @@
 // Paint jobs: submit, cancel, and the fenced writes of those who run them. The row is the truth; the queue only wakes.
 
 import { hostname } from 'node:os';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError } from '../errors.js';
 import {
   AttemptOutcome,
@@ -11,6 +10,7 @@ import {
   type Trial,
 } from '../generated/prisma/client.js';
 import { enqueue } from '../queue/queue.js';
+import { ENDINGS } from '../store/client.js';
 import type { Services } from './context.js';
 
 export interface SubmitPaintJob {
@@ -228,6 +228,7 @@ export async function finishPaintJob({ store }: Services, job: PaintJob, outcome
         data: outcome.paintings.map((painting) => ({ jobId: job.id, ...painting })),
       });
     }
+    await tx.$executeRaw`SELECT pg_notify(${ENDINGS}, ${job.id})`;
     return true;
   });
 }
@@ -250,21 +251,23 @@ export async function abandonPaintJob({ store }: Services, id: string): Promise<
   });
 }
 
-/** How often a watched row is read. Workers write progress four times a second at most. */
+/** How often a watched row is read, besides when a worker ends it. Workers write progress four times a second at most. */
 const WATCH_MS = 200;
 
 /**
- * The job now, after each change, and at last in its final state. Reads one row by its key instead of NOTIFY, which
- * takes a lock over the whole database at each commit. Throws AppError NOT_FOUND.
+ * The job now, after each change, and at last in its final state. Only the end is told by NOTIFY, which takes a lock
+ * over the whole database at each commit; progress is read from the row. Throws AppError NOT_FOUND.
  */
 export async function* watchPaintJob({ store }: Services, id: string): AsyncGenerator<PaintJob> {
   let seen = '';
   for (;;) {
+    // Before the row is read: an end between the two is heard.
+    const changed = store.endings.wait(id, WATCH_MS);
     const job = (await store.prisma.paintJob.findUnique({ where: { id } })) ?? missing('id');
     const facts = [job.state, job.attempt, job.stepsDone, job.stepsTotal, job.cancelRequested].join();
     if (facts !== seen) yield job;
     seen = facts;
     if (job.finishedAt) return;
-    await sleep(WATCH_MS);
+    await changed;
   }
 }

@@ -3,13 +3,19 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { Prisma, PrismaClient } from '../generated/prisma/client.js';
+import { type Notices, openNotices } from './notices.js';
 
 export type Transaction = Prisma.TransactionClient;
 export { Prisma };
 
+/** The channel of `endings`. */
+export const ENDINGS = 'paint_job_ended';
+
 export interface Store {
   readonly prisma: PrismaClient;
   readonly pool: pg.Pool;
+  /** Says the id of a paint job when it has ended. */
+  readonly endings: Notices;
   close(): Promise<void>;
 }
 
@@ -26,10 +32,13 @@ export function openStore(url: string, connections = 12): Store {
   pool.on('error', () => {});
   pool.on('connect', (client) => client.on('error', () => {}));
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
+  const endings = openNotices(pool, ENDINGS);
   return {
     prisma,
     pool,
+    endings,
     async close() {
+      endings.close();
       await prisma.$disconnect();
       await pool.end();
     },
