@@ -13,26 +13,26 @@ import {
 } from '../services/paint-jobs.js';
 import { meanSignal } from '../services/subjects.js';
 
-/** Progress is written at most this often, so that short steps do not turn into many writes. */
-const PROGRESS_MS = 250;
-
 async function gather(services: Services, jobId: string): Promise<PaintMessage> {
   const job = await services.store.prisma.paintJob.findUniqueOrThrow({
     where: { id: jobId },
     include: { image: true, mask: true, model: true, trials: true },
   });
-  const source = await decodeRgb(await services.blobs.get(job.image.pngSha256), 'image');
   // A shuffled job paints by the other stimulus' trials; the job keeps both, so that anyone can see which.
   const trialIds = job.trials
     .filter((trial) => trial.shuffled === (job.method === 'SHUFFLED_BRAIN'))
     .map((trial) => trial.trialId);
-  const data = new Uint8Array(await services.blobs.get(job.mask.sha256));
+  const [source, mask, signal] = await Promise.all([
+    services.blobs.get(job.image.pngSha256).then((png) => decodeRgb(png, 'image')),
+    services.blobs.get(job.mask.sha256),
+    job.method === 'NO_BRAIN' ? undefined : meanSignal(services, trialIds),
+  ]);
   return {
     bundleFolder: job.model.folder,
     bundleHash: job.model.hash,
     source,
-    mask: { width: source.width, height: source.height, data },
-    signal: job.method === 'NO_BRAIN' ? undefined : await meanSignal(services, trialIds),
+    mask: { width: source.width, height: source.height, data: new Uint8Array(mask) },
+    signal,
     twoStage: job.method === 'TWO_STAGE',
     seed: Number(job.seed),
     paintings: job.paintingCount,
@@ -54,24 +54,21 @@ export async function runPaintJob(
   const onShutdown = () => abort.abort();
   shutdown.addEventListener('abort', onShutdown, { once: true });
   const finished: Promise<FinishedPainting>[] = [];
-  let reported = performance.now();
   let writing: Promise<void> = Promise.resolve();
   const onEvent = (event: PaintEvent) => {
     if (event.type === 'painting') {
       const { index, image, outsideMaskDifferentPixels } = event;
-      const stored = (async () => ({
-        index,
-        outsideMaskDifferentPixels,
-        pngSha256: await services.blobs.put(await encodePng(image)),
-        thumbnailSha256: await services.blobs.put(await encodeThumbnail(image)),
-      }))();
+      const stored = (async () => {
+        const [pngSha256, thumbnailSha256] = await Promise.all([
+          encodePng(image).then((png) => services.blobs.put(png)),
+          encodeThumbnail(image).then((thumbnail) => services.blobs.put(thumbnail)),
+        ]);
+        return { index, outsideMaskDifferentPixels, pngSha256, thumbnailSha256 };
+      })();
       stored.catch(() => {});
       finished.push(stored);
       return;
     }
-    const now = performance.now();
-    if (now - reported < PROGRESS_MS && event.done < event.total) return;
-    reported = now;
     writing = writing
       .then(() => reportProgress(services, job, event.done, event.total))
       .then((wanted) => {

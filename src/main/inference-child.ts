@@ -7,6 +7,9 @@ import { openPainter, type Painter, paint } from '../painter/painter.js';
 import { type ExemplarEncoder, openExemplarEncoder, paintTwoStage } from '../painter/two-stage.js';
 import type { FromChild, ToChild } from '../runtime/inference-process.js';
 
+/** Progress is said at most this often: each word of it costs the parent a turn and a write. */
+const PROGRESS_MS = 250;
+
 const painters = new Map<string, Promise<Painter>>();
 const exemplarEncoders = new Map<string, Promise<ExemplarEncoder>>();
 const aborts = new Map<number, AbortController>();
@@ -41,8 +44,13 @@ async function work(id: number, request: PaintMessage): Promise<void> {
   aborts.set(id, abort);
   try {
     const painter = await painterFor(request.bundleFolder, request.bundleHash);
-    const onStep = (done: number, total: number) =>
+    let said = performance.now();
+    const onStep = (done: number, total: number) => {
+      const now = performance.now();
+      if (now - said < PROGRESS_MS && done < total) return;
+      said = now;
       say({ type: 'event', id, event: { type: 'step', done, total } });
+    };
     const full = { ...request, onStep, abort: abort.signal };
     const paintings = request.twoStage
       ? paintTwoStage(painter, await exemplarEncoderFor(painter), full)

@@ -88,8 +88,10 @@ test(
   async () => {
     const { events, ended } = begin(inference, request({ paintings: 2 }));
     expect(await ended).toBeUndefined();
-    const steps = events.flatMap((event) => (event.type === 'step' ? [[event.done, event.total]] : []));
-    expect(steps).toEqual(Array.from({ length: 8 }, (_, i) => [i + 1, 8]));
+    const steps = events.flatMap((event) => (event.type === 'step' ? [event.done] : []));
+    // Not every step is said, the last one always is.
+    expect(steps).toEqual([...new Set(steps)].sort((a, b) => a - b));
+    expect(events.findLast((event) => event.type === 'step')).toEqual({ type: 'step', done: 8, total: 8 });
     const made = events.flatMap((event) => (event.type === 'painting' ? [event] : []));
     expect(made.map((event) => event.index)).toEqual([0, 1]);
 
