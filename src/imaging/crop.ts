@@ -179,6 +179,10 @@ export async function pasteBack(
     for (let x = 0; x < width; x++, at += 3, from += 3) {
       const weight = weights.data[y * width + x]!;
       if (weight === 0) continue;
+      if (weight === full) {
+        for (let k = 0; k < 3; k++) data[at + k] = large[from + k]!;
+        continue;
+      }
       const alpha = weight / full;
       for (let k = 0; k < 3; k++) {
         const before = data[at + k]!;
