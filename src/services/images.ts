@@ -8,13 +8,16 @@ import { maskFromImage } from '../imaging/mask-image.js';
 import { type MaskPreset, maskCoverage, presetMask } from '../imaging/mask-shapes.js';
 import type { MaskImage } from '../imaging/types.js';
 import type { Services } from './context.js';
+import { createUnlessTaken } from './unique.js';
 
 export type MaskPresetInput = MaskPreset;
 
 /** Decodes, checks and stores a picture; the same file again returns the same row. */
 export async function uploadImage({ store, blobs }: Services, bytes: Uint8Array): Promise<SourceImage> {
   const sha256 = createHash('sha256').update(bytes).digest('hex');
-  const before = await store.prisma.sourceImage.findUnique({ where: { sha256 } });
+  const { sourceImage } = store.prisma;
+  const where = { sha256 };
+  const before = await sourceImage.findUnique({ where });
   if (before) return before;
   const { format } = await inspectImage(bytes, 'file');
   const image = await decodeRgb(bytes, 'file');
@@ -31,7 +34,11 @@ export async function uploadImage({ store, blobs }: Services, bytes: Uint8Array)
     pngSha256,
     thumbnailSha256,
   };
-  return store.prisma.sourceImage.upsert({ where: { sha256 }, create: data, update: {} });
+  return createUnlessTaken(
+    'source_image_sha256_key',
+    () => sourceImage.create({ data }),
+    () => sourceImage.findUniqueOrThrow({ where }),
+  );
 }
 
 async function requireImage({ store }: Services, id: string): Promise<SourceImage> {
@@ -58,14 +65,18 @@ async function storeMask(
   const before = await store.prisma.mask.findUnique({ where });
   if (before) return before;
   await blobs.put(mask.data);
-  const create = {
+  const data = {
     imageId: image.id,
     sha256,
     pngSha256: await blobs.put(await encodeMask(mask)),
     coverage: maskCoverage(mask),
     ...(preset ? { preset: { ...preset } as Prisma.InputJsonObject } : {}),
   };
-  return store.prisma.mask.upsert({ where, create, update: {} });
+  return createUnlessTaken(
+    'mask_image_id_sha256_key',
+    () => store.prisma.mask.create({ data }),
+    () => store.prisma.mask.findUniqueOrThrow({ where }),
+  );
 }
 
 /** Makes a mask from a shape; the same pixels again return the same row. */

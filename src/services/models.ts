@@ -1,5 +1,6 @@
 // Models: bundles that this server can paint with, registered from their folders.
 
+import { resolve } from 'node:path';
 import { AppError } from '../errors.js';
 import type { Model } from '../generated/prisma/client.js';
 import type { Services } from './context.js';
@@ -34,16 +35,17 @@ export async function registerModel({ store }: Services, facts: BundleFacts): Pr
   });
 }
 
-/** Registers a bundle by its folder, which must be one of the server's. Throws AppError on field 'folder'. */
+/** Registers a bundle by its folder, in any spelling of its path, which must be one of the server's. Throws AppError on field 'folder'. */
 export async function registerModelFolder(
   services: Services,
   folder: string,
   allowed: readonly string[],
   describe: (folder: string) => Promise<BundleFacts>,
 ): Promise<Model> {
-  if (!allowed.includes(folder)) {
+  const wanted = resolve(folder);
+  if (!allowed.some((path) => resolve(path) === wanted)) {
     const message = `this server's model folders are: ${allowed.join(', ') || 'none'}`;
     throw new AppError('NOT_FOUND', message, { field: 'folder' });
   }
-  return registerModel(services, await describe(folder));
+  return registerModel(services, await describe(wanted));
 }

@@ -8,6 +8,7 @@ import { readBetaMatrix } from '../fmri/npy.js';
 import { parseTrialTable } from '../fmri/trials.js';
 import type { FmriSession, Subject } from '../generated/prisma/client.js';
 import type { Services } from './context.js';
+import { createUnlessTaken } from './unique.js';
 
 /** Creates a subject, or returns the one that has this label already. */
 export async function createSubject(
@@ -15,11 +16,15 @@ export async function createSubject(
   input: { label: string; simulated: boolean },
 ): Promise<Subject> {
   const label = canonicalLabel(input.label, 'label');
-  return store.prisma.subject.upsert({
-    where: { label },
-    create: { label, simulated: input.simulated },
-    update: {},
-  });
+  const { subject } = store.prisma;
+  const where = { label };
+  const before = await subject.findUnique({ where });
+  if (before) return before;
+  return createUnlessTaken(
+    'subject_label_key',
+    () => subject.create({ data: { label, simulated: input.simulated } }),
+    () => subject.findUniqueOrThrow({ where }),
+  );
 }
 
 export interface ImportSession {
@@ -29,24 +34,34 @@ export interface ImportSession {
   readonly trialTable: string;
 }
 
+/** The stored session of a label: undefined, or the same upload's. Throws AppError CONFLICT when it holds other data. */
+async function findSession(
+  { store }: Services,
+  subjectId: string,
+  label: string,
+  uploadSha256: string,
+): Promise<FmriSession | undefined> {
+  const where = { subjectId_label: { subjectId, label } };
+  const found = await store.prisma.fmriSession.findUnique({ where });
+  if (!found || found.uploadSha256 === uploadSha256) return found ?? undefined;
+  throw new AppError(
+    'CONFLICT',
+    `session ${label} of this subject exists with other data; choose another label`,
+    { field: 'label' },
+  );
+}
+
 /** Checks and stores a session whole: matrix, z-scores and trials. The same upload again returns the same row. */
-export async function importSession({ store, blobs }: Services, input: ImportSession): Promise<FmriSession> {
+export async function importSession(services: Services, input: ImportSession): Promise<FmriSession> {
+  const { store, blobs } = services;
   const label = canonicalLabel(input.label, 'label');
   const matrix = readBetaMatrix(input.betas, 'betas');
   const rows = parseTrialTable(input.trialTable, matrix.trials, 'trials');
   const subject = await store.prisma.subject.findUnique({ where: { id: input.subjectId } });
   if (!subject) throw new AppError('NOT_FOUND', 'no such subject', { field: 'subjectId' });
   const uploadSha256 = createHash('sha256').update(input.betas).update(input.trialTable).digest('hex');
-  const before = await store.prisma.fmriSession.findUnique({
-    where: { subjectId_label: { subjectId: subject.id, label } },
-  });
-  if (before?.uploadSha256 === uploadSha256) return before;
-  if (before)
-    throw new AppError(
-      'CONFLICT',
-      `session ${label} of this subject exists with other data; choose another label`,
-      { field: 'label' },
-    );
+  const before = await findSession(services, subject.id, label, uploadSha256);
+  if (before) return before;
   const model = await store.prisma.model.findFirst({ where: { subjectLabel: subject.label } });
   if (model && model.voxels !== matrix.voxels) {
     throw new AppError(
@@ -57,18 +72,21 @@ export async function importSession({ store, blobs }: Services, input: ImportSes
   }
   const { data, constantVoxels } = zScoreSession(matrix.data, matrix.voxels);
   const betasSha256 = await blobs.put(Buffer.from(data.buffer, data.byteOffset, data.byteLength));
-  return store.prisma.fmriSession.create({
-    data: {
-      subjectId: subject.id,
-      label,
-      voxels: matrix.voxels,
-      constantVoxels,
-      normalisation: 'z-score of each voxel over the trials of the session, ddof 1; constant voxels are 0',
-      uploadSha256,
-      betasSha256,
-      trials: { create: rows.map((row, index) => ({ index, ...row })) },
-    },
-  });
+  const session = {
+    subjectId: subject.id,
+    label,
+    voxels: matrix.voxels,
+    constantVoxels,
+    normalisation: 'z-score of each voxel over the trials of the session, ddof 1; constant voxels are 0',
+    uploadSha256,
+    betasSha256,
+    trials: { create: rows.map((row, index) => ({ index, ...row })) },
+  };
+  return createUnlessTaken(
+    'fmri_session_subject_id_label_key',
+    () => store.prisma.fmriSession.create({ data: session }),
+    async () => (await findSession(services, subject.id, label, uploadSha256))!,
+  );
 }
 
 /** The mean z-scored signal over some trials: [voxels]. */

@@ -1,0 +1,158 @@
+// The same thing asked for several times at once: one row, one answer for all, and CONFLICT for other data under its name.
+
+import { join, relative } from 'node:path';
+import sharp from 'sharp';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { writeNpy } from '../../src/fmri/npy.js';
+import { createPresetMask, uploadImage } from '../../src/services/images.js';
+import { type BundleFacts, registerModel, registerModelFolder } from '../../src/services/models.js';
+import { ratePainting } from '../../src/services/ratings.js';
+import { createSubject } from '../../src/services/subjects.js';
+import { type Lab, startLab } from '../support/lab.js';
+
+const AT_ONCE = 8;
+/** Whether callers meet is a matter of luck; so many rounds make it certain (each test failed before its cure). */
+const ROUNDS = 5;
+
+let lab: Lab;
+beforeAll(async () => {
+  lab = await startLab();
+});
+afterAll(async () => lab?.close());
+
+const atOnce = <T>(make: (index: number) => Promise<T>) =>
+  Promise.all(Array.from({ length: AT_ONCE }, (_, i) => make(i)));
+
+/** All calls of each round give the same row. */
+async function giveOneRow(make: (round: number, index: number) => Promise<{ id: string }>): Promise<void> {
+  const rows: { id: string }[][] = [];
+  for (let round = 0; round < ROUNDS; round++) rows.push(await atOnce((index) => make(round, index)));
+  for (const round of rows) expect(new Set(round.map((row) => row.id)).size).toBe(1);
+  expect(new Set(rows.flat().map((row) => row.id)).size).toBe(ROUNDS);
+}
+
+const picture = (seed: number) =>
+  sharp(
+    Uint8Array.from({ length: 48 * 48 * 3 }, (_, i) => (i * (seed + 3) * 7919) % 251),
+    { raw: { width: 48, height: 48, channels: 3 } },
+  )
+    .png()
+    .toBuffer();
+
+const facts = (hash: string, folder: string): BundleFacts => ({
+  folder,
+  hash,
+  name: 'a bundle',
+  voxels: 4,
+  imageSizePx: 32,
+  subject: { label: '77', simulated: true },
+  defaults: { steps: 4, guidanceScale: 2 },
+});
+
+test('a subject', () =>
+  giveOneRow((round) => createSubject(lab.services, { label: `9${round}`, simulated: true })));
+
+test('a source image', async () => {
+  const files = await Promise.all(Array.from({ length: ROUNDS }, (_, i) => picture(i)));
+  await giveOneRow((round) => uploadImage(lab.services, files[round]!));
+});
+
+test('a mask', async () => {
+  const { id } = await uploadImage(lab.services, await picture(99));
+  const part = { shape: 'rectangle', left: 0, top: 0, height: 0.5 } as const;
+  await giveOneRow((round) => createPresetMask(lab.services, id, { ...part, width: 0.25 + round / 10 }));
+});
+
+test('a model, whose folder is then one of those that were named', async () => {
+  await giveOneRow((round, index) => registerModel(lab.services, facts(`hash ${round}`, `/there/${index}`)));
+  const { folder } = await lab.services.store.prisma.model.findUniqueOrThrow({ where: { hash: 'hash 0' } });
+  expect(folder).toMatch(/^\/there\/[0-7]$/);
+});
+
+test('a model folder is known in any spelling of its path', async () => {
+  const there = join(lab.folder, 'bundle');
+  const describe = async (folder: string) => facts('spelt', folder);
+  const spellings = [there, `${there}/`, join(lab.folder, 'x', '..', 'bundle'), relative('.', there)];
+  for (const allowed of [there, relative('.', there)]) {
+    for (const spelling of spellings) {
+      const model = await registerModelFolder(lab.services, spelling, [allowed], describe);
+      expect(model.folder).toBe(there);
+    }
+  }
+  const refused = registerModelFolder(lab.services, `${there}x`, [there], describe);
+  await expect(refused).rejects.toMatchObject({ code: 'NOT_FOUND', field: 'folder' });
+});
+
+const IMPORT = `mutation($input: ImportFmriSessionInput!) { importFmriSession(input: $input) {
+  fmriSession { id } userErrors { code message field } } }`;
+
+async function importSession(subjectId: string, label: string, seed: number) {
+  const betas = writeNpy(
+    Float32Array.from({ length: 12 }, (_, i) => Math.sin(i + seed)),
+    [3, 4],
+  );
+  const files = {
+    'input.betas': { name: 'betas.npy', bytes: betas },
+    'input.trials': { name: 'trials.csv', bytes: Buffer.from('stimulus\na\nb\nc') },
+  };
+  const input = { subjectId: `Subject_${subjectId}`, label, betas: null, trials: null };
+  const { data, errors } = await lab.send(IMPORT, { input }, files);
+  expect(errors).toBeUndefined();
+  return data!.importFmriSession as {
+    fmriSession: { id: string } | null;
+    userErrors: { code: string; field: string }[];
+  };
+}
+
+test('an fMRI session: the same upload is one row, other data under its label is a conflict', async () => {
+  const { id } = await createSubject(lab.services, { label: '50', simulated: true });
+  await giveOneRow(async (round) => (await importSession(id, `same${round}`, round)).fmriSession!);
+  for (let round = 0; round < ROUNDS; round++) {
+    const before = await lab.census();
+    const answers = await atOnce((index) => importSession(id, `other${round}`, index));
+    expect(answers.filter((answer) => answer.fmriSession)).toHaveLength(1);
+    for (const { userErrors } of answers.filter((answer) => !answer.fmriSession)) {
+      expect(userErrors).toEqual([{ code: 'CONFLICT', field: 'label', message: expect.any(String) }]);
+    }
+    const after = await lab.census();
+    expect([after.fmri_session, after.trial]).toEqual([before.fmri_session! + 1, before.trial! + 3]);
+  }
+});
+
+test('ratings of one rater: each becomes a revision', async () => {
+  const { prisma } = lab.services.store;
+  const image = await uploadImage(lab.services, await picture(98));
+  const mask = await createPresetMask(lab.services, image.id, { shape: 'full' });
+  const model = await registerModel(lab.services, facts('rated', '/there'));
+  const painting = await prisma.painting.create({
+    data: {
+      index: 0,
+      pngSha256: '',
+      thumbnailSha256: '',
+      outsideMaskDifferentPixels: 0,
+      job: {
+        create: {
+          imageId: image.id,
+          maskId: mask.id,
+          modelId: model.id,
+          seed: 1n,
+          steps: 1,
+          guidanceScale: 1,
+          paintingCount: 1,
+        },
+      },
+    },
+  });
+  for (let round = 0; round < ROUNDS; round++) {
+    const rater = `rater ${round}`;
+    await atOnce((index) =>
+      ratePainting(lab.services, { paintingId: painting.id, rater, score: 1 + (index % 3) }),
+    );
+    const rating = await prisma.rating.findUniqueOrThrow({
+      where: { paintingId_rater: { paintingId: painting.id, rater } },
+      include: { revisions: true },
+    });
+    expect(rating.revision).toBe(AT_ONCE);
+    expect(rating.revisions.find((r) => r.number === AT_ONCE)!.score).toBe(rating.score);
+  }
+});
