@@ -13,6 +13,7 @@ import { KINDS } from '../toy/kinds.js';
 import { drawScene, objectBox, sampleScene } from '../toy/scene.js';
 import { signalOf } from '../train/brain-data.js';
 import { createRng, type Rng } from '../train/rng.js';
+import { endProgram } from './end-program.js';
 import { simulateBrainData, toySubject } from './toy/brain-data.js';
 import { judgeKinds, looseBox } from './toy/judge.js';
 import { readPhotographs } from './toy/photographs.js';
@@ -41,7 +42,7 @@ const painter = await openPainter(bundle, threads);
 const exemplar = await openExemplarEncoder(bundle, threads);
 const judge = await openSession(values.judge, threads);
 const rng: Rng = createRng(TOY.seeds.test + 1);
-const photographs = await readPhotographs(values.photographs, 500, rng);
+const photographs = await readPhotographs(values.photographs, 500, rng).catch(endProgram);
 const { imageSizePx, defaults } = bundle.conventions;
 const settings = {
   steps: values.steps ? Number(values.steps) : defaults.steps,

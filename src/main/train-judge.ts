@@ -4,6 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { createRng } from '../train/rng.js';
 import { trainStage } from '../train/stage.js';
+import { endProgram } from './end-program.js';
 import { judgeBatch, judgeNetwork, judgeObjective } from './toy/judge.js';
 import { readPhotographs } from './toy/photographs.js';
 import { progressLine } from './toy/progress.js';
@@ -18,7 +19,9 @@ const { values } = parseArgs({
   },
 });
 const say = (line: string) => process.stdout.write(`${line}\n`);
-const photographs = await readPhotographs(values.photographs, 1500, createRng(TOY.seeds.judge));
+const photographs = await readPhotographs(values.photographs, 1500, createRng(TOY.seeds.judge)).catch(
+  endProgram,
+);
 const { weights } = await trainStage(
   'judge',
   PLAN.judge,

@@ -26,6 +26,7 @@ import { autoencoderObjective, imageEncoderObjective } from '../train/objectives
 import { cachedPool } from '../train/pool-file.js';
 import { createRng } from '../train/rng.js';
 import { type StageResult, trainStage, type Weights } from '../train/stage.js';
+import { endProgram } from './end-program.js';
 import { autoencoderBatch, encoderBatch, sampleMasked } from './toy/batches.js';
 import { simulateBrainData, toySubject } from './toy/brain-data.js';
 import { modelCard } from './toy/model-card.js';
@@ -54,7 +55,9 @@ const { values } = parseArgs({
   },
 });
 const say = (line: string) => process.stdout.write(`${new Date().toISOString().slice(11, 19)} ${line}\n`);
-const photographs = await readPhotographs(values.photographs, 2500, createRng(TOY.seeds.train));
+const photographs = await readPhotographs(values.photographs, 2500, createRng(TOY.seeds.train)).catch(
+  endProgram,
+);
 say(`${photographs.length} photographs for backgrounds`);
 const common = {
   folder: values.folder,
