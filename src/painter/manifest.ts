@@ -57,16 +57,35 @@ export const manifestSchema = z.looseObject({
   mindpainter: conventionsSchema,
 });
 
+/** A setting of the reference implementation that changes what is painted and that we do not have. */
+const unsupported = z.literal(false, 'must be false or absent: this build has no such setting').optional();
+
 export const schedulerSchema = z.looseObject({
-  _class_name: z.enum(['DDIMScheduler', 'PNDMScheduler']),
+  _class_name: z.enum(['DDIMScheduler', 'PNDMScheduler', 'DPMSolverMultistepScheduler']),
   num_train_timesteps: z.int().positive(),
   beta_start: z.number().default(0.0001),
   beta_end: z.number().default(0.02),
   beta_schedule: z.enum(['linear', 'scaled_linear', 'squaredcos_cap_v2']),
   prediction_type: z.enum(['epsilon', 'v_prediction']).default('epsilon'),
-  timestep_spacing: z.enum(['leading', 'trailing']).default('leading'),
-  steps_offset: z.int().default(0),
+  /** Absent: leading, for DPM-Solver linspace, as in the reference implementation. */
+  timestep_spacing: z.enum(['leading', 'linspace', 'trailing']).optional(),
+  steps_offset: z.int().min(0).default(0),
   set_alpha_to_one: z.boolean().default(true),
-  skip_prk_steps: z.boolean().default(true),
+  skip_prk_steps: z.literal(true, 'must be true: this build has no Runge-Kutta start').default(true),
+  // Of DPM-Solver alone; absent as in the reference implementation.
+  algorithm_type: z.literal('dpmsolver++').optional(),
+  solver_order: z.literal(2).optional(),
+  solver_type: z.literal('midpoint').optional(),
+  lower_order_final: z.boolean().optional(),
+  final_sigmas_type: z.enum(['zero', 'sigma_min']).optional(),
+  /** Levels whose log(alpha / sigma) is below are left out; null: none. */
+  lambda_min_clipped: z.number().nullish(),
+  euler_at_final: unsupported,
+  use_karras_sigmas: unsupported,
+  use_lu_lambdas: unsupported,
+  thresholding: unsupported,
+  clip_sample: unsupported,
+  rescale_betas_zero_snr: unsupported,
+  trained_betas: z.null('must be null: this build computes the betas').optional(),
 });
 export type SchedulerConfig = z.infer<typeof schedulerSchema>;

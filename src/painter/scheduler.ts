@@ -28,16 +28,42 @@ export interface Visit {
   readonly previousTimestep: number;
 }
 
-/** The timesteps of `steps` steps, in the order in which they are visited. */
+/** To the nearest whole number, halves to the even one: what the reference implementation's arrays do. */
+function roundHalfEven(x: number): number {
+  const floor = Math.floor(x);
+  return x - floor === 0.5 ? floor + (floor % 2) : Math.round(x);
+}
+
+/** The timesteps of `steps` steps, in the order in which they are visited (Lin et al. 2024, table 2). */
 export function inferenceTimesteps(config: SchedulerConfig, steps: number): number[] {
   const { num_train_timesteps: count, timestep_spacing: spacing, steps_offset: offset } = config;
+  if (config._class_name === 'DPMSolverMultistepScheduler') return dpmTimesteps(config, steps);
   if (spacing === 'trailing') {
-    return Array.from({ length: steps }, (_, i) => Math.round(count - (i * count) / steps) - 1);
+    return Array.from({ length: steps }, (_, i) => roundHalfEven(count - (i * count) / steps) - 1);
+  }
+  if (spacing === 'linspace') {
+    const gap = steps === 1 ? 0 : (count - 1) / (steps - 1);
+    return Array.from({ length: steps }, (_, i) => roundHalfEven((steps - 1 - i) * gap));
   }
   const stride = Math.floor(count / steps);
   // An offset that would leave the trained levels (1000 steps of 1000, offset 1) is shortened.
   const shift = Math.min(offset, count - 1 - (steps - 1) * stride);
   return Array.from({ length: steps }, (_, i) => (steps - 1 - i) * stride + shift);
+}
+
+/** As above, except that the solver's last step leads to the end of its range, which counts as a point of the spacing. */
+function dpmTimesteps(config: SchedulerConfig, steps: number): number[] {
+  const { num_train_timesteps: count, timestep_spacing: spacing, steps_offset: offset } = config;
+  const lowest = config.lambda_min_clipped ?? Number.NEGATIVE_INFINITY;
+  const last = alphasCumprod(config).filter((a) => 0.5 * Math.log(a / (1 - a)) >= lowest).length;
+  const points = {
+    trailing: (i: number) => roundHalfEven(last - (i * count) / steps) - 1,
+    leading: (i: number) => (steps - i) * Math.floor(last / (steps + 1)) + offset,
+    linspace: (i: number) => roundHalfEven(((steps - i) * (last - 1)) / steps),
+  };
+  const timesteps = Array.from({ length: steps }, (_, i) => points[spacing ?? 'linspace'](i));
+  // A clipped range holds fewer trailing points; an offset may not leave the trained levels.
+  return timesteps.filter((t) => t >= 0).map((t) => Math.min(t, count - 1));
 }
 
 /** A sampler advances a sample by one denoiser call; `predict` yields the network's raw output. */
@@ -121,6 +147,46 @@ function createPndm(config: SchedulerConfig, steps: number): Sampler {
   };
 }
 
+function createDpmSolver(config: SchedulerConfig, steps: number): Sampler {
+  // Lu et al. 2022, "DPM-Solver++", algorithm 2 (2M): a linear multistep method on the predicted picture x0 over
+  // lambda = log(alpha / sigma). The first step is of first order, and the last one where lambda has no end.
+  const cumulative = alphasCumprod(config);
+  const timesteps = inferenceTimesteps(config, steps);
+  const visits = timesteps.map((timestep, i) => ({ timestep, previousTimestep: timesteps[i + 1] ?? -1 }));
+  const toNoNoise = (config.final_sigmas_type ?? 'zero') === 'zero';
+  const lowerOrderFinal = toNoNoise || ((config.lower_order_final ?? true) && timesteps.length < 15);
+  const levels = [...timesteps.map((t) => cumulative[t]!), toNoNoise ? 1 : cumulative[0]!].map((a) => ({
+    alpha: Math.sqrt(a),
+    sigma: Math.sqrt(1 - a),
+    lambda: 0.5 * Math.log(a / (1 - a)),
+  }));
+  let before: Float32Array | undefined;
+  return {
+    visits,
+    advance(index, sample, prediction) {
+      const [from, to] = [levels[index]!, levels[index + 1]!];
+      const velocity = config.prediction_type === 'v_prediction';
+      const clean = sample.map((x, i) =>
+        velocity
+          ? from.alpha * x - from.sigma * prediction[i]!
+          : (x - from.sigma * prediction[i]!) / from.alpha,
+      );
+      const h = to.lambda - from.lambda;
+      const last = index === 0 ? 0 : from.lambda - levels[index - 1]!.lambda;
+      // Spacings of many steps repeat a timestep; across such a gap there is no slope to continue.
+      const first = last === 0 || (lowerOrderFinal && index === visits.length - 1);
+      const slope = first ? 0 : h / last / 2;
+      const earlier = before;
+      before = clean;
+      const [keep, take] = [to.sigma / from.sigma, -to.alpha * Math.expm1(-h)];
+      return sample.map((x, i) => {
+        const x0 = clean[i]!;
+        return keep * x + take * (slope === 0 ? x0 : x0 + slope * (x0 - earlier![i]!));
+      });
+    },
+  };
+}
+
 /** The two coefficients of PNDM's transfer part (Liu et al. 2022, equation 9). */
 export function pndmCoefficients(
   a: number,
@@ -134,5 +200,6 @@ export function pndmCoefficients(
 
 /** The sampler that a scheduler_config.json asks for. */
 export function createSampler(config: SchedulerConfig, steps: number): Sampler {
+  if (config._class_name === 'DPMSolverMultistepScheduler') return createDpmSolver(config, steps);
   return config._class_name === 'PNDMScheduler' ? createPndm(config, steps) : createDdim(config, steps);
 }

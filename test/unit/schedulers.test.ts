@@ -1,5 +1,6 @@
 // The schedulers against published coefficients and against a closed form: for Gaussian data the exact noise is known.
 
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { type SchedulerConfig, schedulerSchema } from '../../src/painter/manifest.js';
 import {
@@ -91,6 +92,7 @@ describe('timesteps', () => {
 
   test.each([
     'leading',
+    'linspace',
     'trailing',
   ] as const)('%s: every count of steps stays on the trained levels', (spacing) => {
     for (const steps of [1, 2, 3, 7, 50, 333, 999, 1000]) {
@@ -192,4 +194,96 @@ describe('updates', () => {
       expect(Math.abs(velocity[i]! - value)).toBeLessThan(_class_name === 'DDIMScheduler' ? 1e-4 : 0.02);
     }
   });
+});
+
+interface ReferenceCase {
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly steps: number;
+  readonly timesteps: readonly number[];
+  readonly end: readonly number[];
+}
+
+describe('the reference implementation (test/reference/schedulers.py, versions in its output)', () => {
+  const { start, cases } = JSON.parse(readFileSync('test/reference/schedulers.json', 'utf8')) as {
+    start: number[];
+    cases: ReferenceCase[];
+  };
+  const name = ({ config: { _class_name, ...config }, steps }: ReferenceCase) =>
+    `${_class_name} ${steps} ${Object.values(config).join(' ')}`;
+
+  test.each(cases.map((one) => [name(one), one] as const))('%s', (_name, {
+    config,
+    steps,
+    timesteps,
+    end,
+  }) => {
+    const sampler = createSampler(schedulerSchema.parse(config), steps);
+    expect(sampler.visits.map((visit) => visit.timestep)).toEqual(timesteps);
+    let sample: Float32Array = Float32Array.from(start);
+    for (const [index, { timestep }] of sampler.visits.entries()) {
+      const prediction = sample.map((x) => Math.cos(3 * x + 0.002 * timestep) + 0.3 * x);
+      sample = sampler.advance(index, sample, prediction);
+    }
+    // Its noise levels are float32, and a network this curved makes the most of their rounding.
+    for (const [i, value] of end.entries()) expect(Math.abs(sample[i]! - value)).toBeLessThan(2e-4);
+  });
+});
+
+describe('DPM-Solver++', () => {
+  const config = schedulerSchema.parse({
+    ...PUBLISHED,
+    _class_name: 'DPMSolverMultistepScheduler',
+    timestep_spacing: 'trailing',
+    final_sigmas_type: 'sigma_min',
+    lower_order_final: false,
+    steps_offset: 0,
+  });
+
+  test.each([
+    'epsilon',
+    'v_prediction',
+  ] as const)('%s: second order in the step, where DDIM has one', (kind) => {
+    const errorOf = (one: SchedulerConfig, steps: number) =>
+      sampleGaussian({ ...one, prediction_type: kind, timestep_spacing: 'trailing' }, steps, STARTS).error;
+    const errors = [50, 100, 200, 500].map((steps) => errorOf(config, steps));
+    expect(errors[0]! / errors[1]!).toBeGreaterThan(2.5);
+    expect(errors[1]! / errors[2]!).toBeGreaterThan(3);
+    expect(errors[2]! / errors[3]!).toBeGreaterThan(5);
+    expect(errors[2]).toBeLessThan(errorOf(DDIM, 200) / 2);
+    expect(errors[3]).toBeLessThan(errorOf(DDIM, 500) / 5);
+  });
+
+  test('as many steps as levels stay finite, in every spacing, although timesteps repeat', () => {
+    for (const timestep_spacing of ['leading', 'linspace', 'trailing'] as const) {
+      for (const steps of [1, 2, 3, 500, 999, 1000]) {
+        const full = { ...config, timestep_spacing, steps_offset: 1, final_sigmas_type: 'zero' as const };
+        const { sample } = sampleGaussian({ ...full, set_alpha_to_one: true }, steps, STARTS);
+        expect(sample.every(Number.isFinite)).toBe(true);
+      }
+    }
+  });
+});
+
+test('settings that would be ignored are refused by name', () => {
+  const kind = {
+    _class_name: 'DPMSolverMultistepScheduler',
+    num_train_timesteps: 1000,
+    beta_schedule: 'linear',
+  };
+  expect(schedulerSchema.safeParse({ ...kind, use_karras_sigmas: false, trained_betas: null }).success).toBe(
+    true,
+  );
+  for (const change of [
+    { use_karras_sigmas: true },
+    { thresholding: true },
+    { clip_sample: true },
+    { algorithm_type: 'sde-dpmsolver++' },
+    { solver_order: 3 },
+    { trained_betas: [0.1] },
+    { skip_prk_steps: false },
+    { timestep_spacing: 'log' },
+  ]) {
+    const { error } = schedulerSchema.safeParse({ ...kind, ...change });
+    expect(error?.issues.map((issue) => issue.path)).toEqual([[Object.keys(change)[0]]]);
+  }
 });
