@@ -11,6 +11,7 @@ import type { GraphQLError } from 'graphql';
 import graphqlUploadExpress from 'graphql-upload/graphqlUploadExpress.mjs';
 import { useServer } from 'graphql-ws/use/ws';
 import { WebSocketServer } from 'ws';
+import { checkHealth } from '../services/health.js';
 import { type ApiContext, type ApiDeps, createContext } from './context.js';
 import { formatError } from './errors.js';
 import { createFileRouter } from './files.js';
@@ -86,6 +87,13 @@ export async function createApiServer(deps: ApiDeps): Promise<ApiServer> {
   await apollo.start();
 
   app.get('/', (_, response) => void response.type('html').send(HOME_PAGE));
+  app.get('/health', async (_, response) => {
+    const health = await checkHealth(deps.services);
+    response
+      .set('Cache-Control', 'no-store')
+      .status(health.ok ? 200 : 503)
+      .json(health);
+  });
   app.use('/files', createFileRouter(deps));
   app.use(
     '/graphql',
