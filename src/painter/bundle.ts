@@ -1,9 +1,10 @@
 // Bundles on disk: verified when read, written whole or not at all.
 
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { createReadStream, existsSync } from 'node:fs';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { AppError } from '../errors.js';
 import {
   COMPONENTS,
@@ -13,6 +14,7 @@ import {
   REQUIRED_COMPONENTS,
   type SchedulerConfig,
   schedulerSchema,
+  UNCOND_VECTOR,
 } from './manifest.js';
 
 export interface Bundle {
@@ -20,11 +22,31 @@ export interface Bundle {
   readonly conventions: Conventions;
   readonly scheduler: SchedulerConfig;
   readonly components: Readonly<Partial<Record<Component, string>>>;
+  /** The learned condition of the unconditional half of guidance; absent: zeros. */
+  readonly uncondVector?: Float32Array;
   /** sha256 over the sorted list of file hashes and the manifest's own bytes: names this exact model. */
   readonly hash: string;
 }
 
 const sha256 = (bytes: Uint8Array | string) => createHash('sha256').update(bytes).digest('hex');
+
+/** The hash of a file of any size: weights kept beside a graph may be larger than what can be read at once. */
+async function sha256OfFile(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path), hash);
+  return hash.digest('hex');
+}
+
+async function readUncondVector(folder: string, conventions: Conventions): Promise<Float32Array> {
+  const bytes = await readFile(join(folder, UNCOND_VECTOR)).catch((cause) => {
+    throw new AppError('NOT_FOUND', `the bundle lacks ${UNCOND_VECTOR}`, { field: 'bundle', cause });
+  });
+  const { conditionSize } = conventions;
+  const vector = new Float32Array(Uint8Array.from(bytes).buffer, 0, bytes.length >> 2);
+  if (bytes.length === 4 * conditionSize && vector.every(Number.isFinite)) return vector;
+  const message = `${UNCOND_VECTOR} must hold ${conditionSize} finite float32 numbers; it has ${bytes.length} bytes`;
+  throw new AppError('CORRUPT', message, { field: 'bundle' });
+}
 
 async function readJson(path: string): Promise<unknown> {
   const text = await readFile(path, 'utf8').catch((cause) => {
@@ -46,10 +68,10 @@ export async function loadBundle(folder: string): Promise<Bundle> {
   }
   const conventions = parsed.data.mindpainter;
   for (const [name, expected] of Object.entries(conventions.files)) {
-    const bytes = await readFile(join(folder, name)).catch((cause) => {
+    const found = await sha256OfFile(join(folder, name)).catch((cause) => {
       throw new AppError('NOT_FOUND', `the bundle lacks ${name}`, { field: 'bundle', cause });
     });
-    if (sha256(bytes) !== expected) {
+    if (found !== expected) {
       throw new AppError('CORRUPT', `${name} is not the file that the manifest names; its hash differs`, {
         field: 'bundle',
       });
@@ -71,10 +93,13 @@ export async function loadBundle(folder: string): Promise<Bundle> {
       throw new AppError('NOT_FOUND', `the bundle lacks ${component}/model.onnx`, { field: 'bundle' });
     }
   }
+  const learned = conventions.unconditional === 'learned';
+  const uncondVector = learned ? await readUncondVector(folder, conventions) : undefined;
   const { files, ...rest } = conventions;
   // What no hash covers would not be named by the bundle's hash.
   for (const name of [
     schedulerName,
+    ...(learned ? [UNCOND_VECTOR] : []),
     ...Object.keys(components).map((component) => `${component}/model.onnx`),
   ]) {
     if (!files[name]) {
@@ -89,6 +114,7 @@ export async function loadBundle(folder: string): Promise<Bundle> {
     conventions,
     scheduler: scheduler.data,
     components,
+    ...(uncondVector ? { uncondVector } : {}),
     hash: sha256(JSON.stringify([list, rest])),
   };
 }
@@ -99,6 +125,8 @@ export interface BundleParts {
   readonly components: Readonly<
     Partial<Record<Component, { readonly model: Uint8Array; readonly config: object }>>
   >;
+  /** Needed when, and only when, `unconditional` is learned. */
+  readonly uncondVector?: Float32Array;
   /** Further files, such as README.md. */
   readonly extras?: Readonly<Record<string, string>>;
 }
@@ -120,6 +148,8 @@ export async function writeBundle(folder: string, parts: BundleParts): Promise<v
     await put(`${component}/config.json`, json(part.config));
   }
   await put('scheduler/scheduler_config.json', json(parts.scheduler));
+  if (parts.uncondVector)
+    await put(UNCOND_VECTOR, new Uint8Array(Float32Array.from(parts.uncondVector).buffer));
   for (const [name, content] of Object.entries(parts.extras ?? {})) {
     await mkdir(dirname(join(fresh, name)), { recursive: true });
     await writeFile(join(fresh, name), content);

@@ -8,6 +8,7 @@ export const COMPONENTS = [
   'vae_encoder',
   'vae_decoder',
   'brain_adapter',
+  'mapper',
   'image_encoder',
   'pseudo_brain_generator',
 ] as const;
@@ -18,6 +19,9 @@ export const REQUIRED_COMPONENTS: readonly Component[] = [
   'vae_decoder',
   'brain_adapter',
 ];
+
+/** Of a bundle whose `unconditional` is learned: conditionSize float32 numbers, little endian. */
+export const UNCOND_VECTOR = 'uncond_vector.bin';
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
@@ -30,6 +34,8 @@ export const conventionsSchema = z.object({
   latentChannels: z.int().positive(),
   /** Latents are multiplied by this after encoding and divided by it before decoding. */
   latentScalingFactor: z.number().positive(),
+  /** Subtracted from latents before that and added after it; absent: 0. */
+  latentShift: z.number().optional(),
   /** Order of the UNet's input channels; Paint by Example has noise, image, mask. */
   unetInputOrder: z.array(z.enum(['noise', 'image', 'mask'])).length(3),
   /** What 1 means in the mask channel that the UNet sees. */
@@ -38,9 +44,10 @@ export const conventionsSchema = z.object({
   maskDownscale: z.enum(['nearest', 'any']),
   /** Value of hidden pixels in the masked image, in [-1, 1]. */
   maskedFill: z.number(),
+  /** Width of the one token that the UNet takes: the mapper's output, or the brain adapter's where there is no mapper. */
   conditionSize: z.int().positive(),
-  /** The condition of the unconditional half of guidance. */
-  unconditional: z.literal('zeros'),
+  /** The condition of the unconditional half of guidance: zeros, or the vector in the file UNCOND_VECTOR. */
+  unconditional: z.enum(['zeros', 'learned']),
   voxels: z.int().positive(),
   subject: z.object({ label: z.string(), simulated: z.boolean() }),
   defaults: z.object({ steps: z.int().min(1).max(1000), guidanceScale: z.number().min(0).max(30) }),

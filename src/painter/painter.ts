@@ -7,6 +7,7 @@ import { readPlanar, writePlanar } from '../imaging/tensor.js';
 import type { MaskImage, RgbImage } from '../imaging/types.js';
 import { floats, openSession, type Provider, type Session, type Tensor } from '../runtime/session.js';
 import type { Bundle } from './bundle.js';
+import { conditionOf, fromLatents, runSingle, toLatents, unconditionalOf } from './components.js';
 import { gaussianNoise } from './noise.js';
 import { createSampler } from './scheduler.js';
 
@@ -16,6 +17,8 @@ export interface Painter {
   readonly vaeEncoder: Session;
   readonly vaeDecoder: Session;
   readonly brainAdapter: Session;
+  /** From the adapter's embedding to the UNet's condition; absent: they are the same. */
+  readonly mapper: Session | undefined;
   close(): Promise<void>;
 }
 
@@ -46,9 +49,17 @@ export async function openPainter(
   bundle: Bundle,
   options: { provider?: Provider; threads?: number } = {},
 ): Promise<Painter> {
-  const { unet, vae_encoder: encoder, vae_decoder: decoder, brain_adapter: adapter } = bundle.components;
+  const {
+    unet,
+    vae_encoder: encoder,
+    vae_decoder: decoder,
+    brain_adapter: adapter,
+    mapper,
+  } = bundle.components;
   const sessions = await Promise.all(
-    [unet!, encoder!, decoder!, adapter!].map((path) => openSession(path, options)),
+    [unet!, encoder!, decoder!, adapter!, ...(mapper ? [mapper] : [])].map((path) =>
+      openSession(path, options),
+    ),
   );
   return {
     bundle,
@@ -56,6 +67,7 @@ export async function openPainter(
     vaeEncoder: sessions[1]!,
     vaeDecoder: sessions[2]!,
     brainAdapter: sessions[3]!,
+    mapper: sessions[4],
     async close() {
       for (const session of sessions) await session.close();
     },
@@ -93,27 +105,15 @@ export function checkRequest(bundle: Bundle, request: Omit<PaintRequest, 'onStep
     fail('paintings', `paintings must be from 1 to 16, it is ${paintings}`);
 }
 
-async function runSingle(session: Session, feeds: Record<string, Tensor>): Promise<Float32Array> {
-  const result = await session.run(feeds);
-  return result[session.outputs[0]!.name]!.data as Float32Array;
-}
-
-/** Picture -> scaled latents. Distribution outputs ([mean | log variance]) give their mean, so that painting is repeatable. */
+/** Picture -> latents as the UNet sees them. */
 async function encodeLatents(painter: Painter, image: RgbImage, hidden: MaskImage): Promise<Float32Array> {
-  const {
-    imageSizePx: size,
-    latentChannels,
-    latentScalingFactor,
-    vaeScaleFactor,
-    maskedFill,
-  } = painter.bundle.conventions;
+  const { imageSizePx: size, maskedFill } = painter.bundle.conventions;
   const pixels = new Float32Array(3 * size * size);
   writePlanar(pixels, 0, image, hidden, maskedFill);
   const raw = await runSingle(painter.vaeEncoder, {
     [painter.vaeEncoder.inputs[0]!.name]: floats(pixels, [1, 3, size, size]),
   });
-  const count = latentChannels * (size / vaeScaleFactor) ** 2;
-  return raw.slice(0, count).map((x) => x * latentScalingFactor);
+  return toLatents(raw, painter.bundle.conventions);
 }
 
 /** The mask at latent resolution, in the sense that the bundle declares. */
@@ -164,6 +164,7 @@ async function denoise(painter: Painter, inputs: DenoiseInputs): Promise<Float32
   const batch = guided ? 2 : 1;
   const width = 2 * size + side * side;
   const condition = new Float32Array(batch * conventions.conditionSize);
+  if (guided) condition.set(unconditionalOf(painter.bundle));
   condition.set(inputs.condition, (batch - 1) * conventions.conditionSize);
   const sampler = createSampler(scheduler, inputs.steps);
   let sample = inputs.noise;
@@ -215,11 +216,7 @@ export async function* paint(painter: Painter, request: PaintRequest): AsyncGene
     conventions.unetMaskMeaning,
   );
   const { signal } = request;
-  const condition = signal
-    ? await runSingle(painter.brainAdapter, {
-        [painter.brainAdapter.inputs[0]!.name]: floats(signal, [1, signal.length]),
-      })
-    : new Float32Array(conventions.conditionSize);
+  const condition = signal ? await conditionOf(painter, signal) : unconditionalOf(painter.bundle);
   const side = conventions.imageSizePx / conventions.vaeScaleFactor;
   const visits = createSampler(painter.bundle.scheduler, request.steps).visits.length;
   let done = 0;
@@ -238,10 +235,12 @@ export async function* paint(painter: Painter, request: PaintRequest): AsyncGene
       },
     });
     const decoded = await runSingle(painter.vaeDecoder, {
-      [painter.vaeDecoder.inputs[0]!.name]: floats(
-        latents.map((x) => x / conventions.latentScalingFactor),
-        [1, conventions.latentChannels, side, side],
-      ),
+      [painter.vaeDecoder.inputs[0]!.name]: floats(fromLatents(latents, conventions), [
+        1,
+        conventions.latentChannels,
+        side,
+        side,
+      ]),
     });
     const painted = readPlanar(decoded, 0, conventions.imageSizePx, conventions.imageSizePx);
     const image = await pasteBack(source, painted, plan, weights);

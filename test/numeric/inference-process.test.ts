@@ -14,7 +14,7 @@ import {
   InferenceLostError,
   type InferenceProcess,
 } from '../../src/runtime/inference-process.js';
-import { noisyPicture, tinySignal, writeRandomBundle } from '../support/random-bundle.js';
+import { noisyPicture, tinySignal, writeTinyBundle } from '../support/tiny-bundle.js';
 
 const ENTRY = join(import.meta.dirname, '../../src/main/inference-child.ts');
 const TIMEOUT_MS = 60_000;
@@ -25,7 +25,7 @@ let inference: InferenceProcess<PaintMessage, PaintEvent>;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'mindpainter-'));
-  bundle = await writeRandomBundle(join(folder, 'tiny'));
+  bundle = await writeTinyBundle(join(folder, 'tiny'));
   inference = createInferenceProcess(ENTRY);
 });
 afterAll(async () => {

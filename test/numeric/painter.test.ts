@@ -15,14 +15,14 @@ import {
   type PaintRequest,
   paint,
 } from '../../src/painter/painter.js';
-import { noisyPicture, TINY, tinySignal, writeRandomBundle } from '../support/random-bundle.js';
+import { noisyPicture, TINY, tinySignal, writeTinyBundle } from '../support/tiny-bundle.js';
 
 let folder: string;
 let painter: Painter;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'mindpainter-'));
-  painter = await openPainter(await writeRandomBundle(join(folder, 'ddim')), { threads: 1 });
+  painter = await openPainter(await writeTinyBundle(join(folder, 'ddim')), { threads: 1 });
 });
 afterAll(async () => {
   await painter.close();
@@ -128,9 +128,12 @@ describe('paintings', () => {
   });
 
   test('PNDM counts one visit more than steps, over all paintings', async () => {
-    const pndm = await openPainter(await writeRandomBundle(join(folder, 'pndm'), 'PNDMScheduler'), {
-      threads: 1,
-    });
+    const pndm = await openPainter(
+      await writeTinyBundle(join(folder, 'pndm'), { scheduler: { _class_name: 'PNDMScheduler' } }),
+      {
+        threads: 1,
+      },
+    );
     const seen: [number, number][] = [];
     const request = {
       ...BASE,
@@ -189,14 +192,16 @@ describe('refused requests name their field', () => {
 
 describe('bundles', () => {
   test('the same parts make the same hash, other parts another', async () => {
-    const again = await writeRandomBundle(join(folder, 'again'));
+    const again = await writeTinyBundle(join(folder, 'again'));
     expect(again.hash).toBe(painter.bundle.hash);
-    expect((await writeRandomBundle(join(folder, 'again'), 'PNDMScheduler')).hash).not.toBe(again.hash);
+    expect(
+      (await writeTinyBundle(join(folder, 'again'), { scheduler: { _class_name: 'PNDMScheduler' } })).hash,
+    ).not.toBe(again.hash);
   });
 
   test('a changed byte, a missing file, an unknown version and no bundle at all are refused', async () => {
     const at = join(folder, 'broken');
-    await writeRandomBundle(at);
+    await writeTinyBundle(at);
     const model = join(at, 'vae_decoder', 'model.onnx');
     const good = await readFile(model);
     const bad = Buffer.from(good);

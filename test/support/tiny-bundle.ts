@@ -1,15 +1,53 @@
-// A bundle with the real layout and random weights, small enough that a step takes a few milliseconds. It paints noise.
+// Small but real bundles with seeded random weights: 32 x 32 pixels, latents of 8 x 8, a step takes milliseconds. They paint
+// nothing sensible; they have the inputs, outputs and layout of trained ones.
 
 import { type Builder, createBuilder } from '../../src/graph/builder.js';
 import { encodeModel } from '../../src/graph/onnx.js';
-import type { Value } from '../../src/graph/types.js';
-import { writeBundle } from '../../src/painter/bundle.js';
+import * as op from '../../src/graph/ops.js';
+import type { DType, Value } from '../../src/graph/types.js';
+import { type Bundle, loadBundle, writeBundle } from '../../src/painter/bundle.js';
+import { type Conventions, schedulerSchema } from '../../src/painter/manifest.js';
 import { decodeLatent, encodeImage } from '../../src/train/models/autoencoder.js';
 import { adaptBrain } from '../../src/train/models/brain.js';
 import { predictNoise } from '../../src/train/models/unet.js';
 import { createRng } from '../../src/train/rng.js';
 
-export const TINY = { voxels: 40, imageSizePx: 32, side: 8, latentChannels: 3, condition: 16, label: '01' };
+export const TINY = { voxels: 40, imageSizePx: 32, side: 8, latentChannels: 4, condition: 16, label: '01' };
+
+/** Width of the embedding before the mapper, where there is one. */
+export const EMBEDDING = 24;
+
+/** How a bundle's exports may differ. */
+export interface TinyOptions {
+  readonly scheduler?: Readonly<Record<string, unknown>>;
+  /** The UNet's timestep: one a row (the default) or a scalar, float32 or int64. */
+  readonly timestep?: { readonly dtype: DType; readonly rank: 0 | 1 };
+  /** What the VAE encoder answers: mean and log variance (the default), or a sample. */
+  readonly encoderOutput?: 'latent_parameters' | 'latent_sample';
+  /** Embeddings of EMBEDDING numbers go through a mapper, which takes them with or without a token axis. */
+  readonly mapper?: { readonly rank: 2 | 3 };
+  readonly uncondVector?: Float32Array;
+  readonly conventions?: Partial<Conventions>;
+}
+
+/** The layout of a Paint by Example export, as the optimum and diffusers exporters write its parts. */
+export const PAINT_BY_EXAMPLE: TinyOptions = {
+  scheduler: {
+    _class_name: 'PNDMScheduler',
+    beta_start: 0.00085,
+    beta_end: 0.012,
+    beta_schedule: 'scaled_linear',
+    steps_offset: 1,
+    set_alpha_to_one: false,
+    clip_sample: false,
+    trained_betas: null,
+  },
+  timestep: { dtype: 'int64', rank: 0 },
+  encoderOutput: 'latent_sample',
+  mapper: { rank: 3 },
+  uncondVector: Float32Array.from({ length: TINY.condition }, (_, i) => Math.sin(i + 1)),
+  conventions: { latentScalingFactor: 0.18215, maskDownscale: 'nearest' },
+};
 
 function network(name: string, output: string, build: (b: Builder) => Value): Uint8Array {
   const b = createBuilder(name);
@@ -26,15 +64,38 @@ function network(name: string, output: string, build: (b: Builder) => Value): Ui
   return encodeModel(graph, { weights });
 }
 
-/** Writes the bundle into a folder that does not exist yet. */
-export async function writeTinyBundle(folder: string): Promise<void> {
+/** The UNet's timestep input in the asked form -> float32, one a row. */
+function timestepInput(
+  b: Builder,
+  sample: Value,
+  { dtype, rank }: NonNullable<TinyOptions['timestep']>,
+): Value {
+  const given = b.input('timestep', dtype, rank === 0 ? [] : ['batch']);
+  const toFloat = { to: { int: 1 } };
+  const number =
+    dtype === 'float32'
+      ? given
+      : b.node('Cast', [given], toFloat, [{ dtype: 'float32', shape: given.shape }])[0]!;
+  if (rank === 1) return number;
+  // A scalar broadcasts over the batch: nought times one number of each row, plus the scalar.
+  const row = op.reduceSum(b, op.mul(b, sample, 0), [1, 2, 3]);
+  return op.add(b, row, number);
+}
+
+/** Writes the bundle into a folder, whose old content goes, and loads it. */
+export async function writeTinyBundle(folder: string, options: TinyOptions = {}): Promise<Bundle> {
   const { side, latentChannels, imageSizePx, voxels, condition } = TINY;
+  const { timestep = { dtype: 'float32', rank: 1 }, encoderOutput = 'latent_parameters', mapper } = options;
   const size = { width: 16, latentChannels, patch: 2 };
   const unet = { widths: [8, 8, 8] as const, embedding: 16, heads: 1, latentChannels };
   const models = {
-    vae_encoder: network('vae_encoder', 'latent_parameters', (b) =>
-      encodeImage(b, b.input('sample', 'float32', ['batch', 3, imageSizePx, imageSizePx]), size),
-    ),
+    vae_encoder: network('vae_encoder', encoderOutput, (b) => {
+      const image = b.input('sample', 'float32', ['batch', 3, imageSizePx, imageSizePx]);
+      const parameters = encodeImage(b, image, size);
+      return encoderOutput === 'latent_parameters'
+        ? parameters
+        : op.slice(b, parameters, 1, 0, latentChannels);
+    }),
     vae_decoder: network('vae_decoder', 'sample', (b) =>
       decodeLatent(b, b.input('latent_sample', 'float32', ['batch', latentChannels, side, side]), size),
     ),
@@ -42,18 +103,30 @@ export async function writeTinyBundle(folder: string): Promise<void> {
       adaptBrain(b, b.input('signal', 'float32', ['batch', voxels]), {
         hidden: 16,
         blocks: 1,
-        outputs: condition,
+        outputs: mapper ? EMBEDDING : condition,
       }),
     ),
-    unet: network('unet', 'out_sample', (b) =>
-      predictNoise(
+    ...(mapper
+      ? {
+          mapper: network('mapper', 'image_embeds', (b) => {
+            const shape = mapper.rank === 3 ? ['batch', 1, EMBEDDING] : ['batch', EMBEDDING];
+            const pooled = op.reshape(b, b.input('pooled', 'float32', shape), ['batch', EMBEDDING]);
+            const weight = b.parameter('weight', [EMBEDDING, condition], { kind: 'normal', std: 1 });
+            return op.reshape(b, op.matmul(b, pooled, weight), ['batch', 1, condition]);
+          }),
+        }
+      : {}),
+    unet: network('unet', 'out_sample', (b) => {
+      const sample = b.input('sample', 'float32', ['batch', 2 * latentChannels + 1, side, side]);
+      const time = timestepInput(b, sample, timestep);
+      return predictNoise(
         b,
-        b.input('sample', 'float32', ['batch', 2 * latentChannels + 1, side, side]),
-        b.input('timestep', 'float32', ['batch']),
+        sample,
+        time,
         b.input('encoder_hidden_states', 'float32', ['batch', 1, condition]),
         unet,
-      ),
-    ),
+      );
+    }),
   };
   await writeBundle(folder, {
     conventions: {
@@ -62,32 +135,41 @@ export async function writeTinyBundle(folder: string): Promise<void> {
       imageSizePx,
       vaeScaleFactor: imageSizePx / side,
       latentChannels,
-      latentScalingFactor: 1,
+      latentScalingFactor: 0.5,
       unetInputOrder: ['noise', 'image', 'mask'],
       unetMaskMeaning: 'keep',
       maskDownscale: 'any',
       maskedFill: 0,
       conditionSize: condition,
-      unconditional: 'zeros',
+      unconditional: options.uncondVector ? 'learned' : 'zeros',
       voxels,
       subject: { label: TINY.label, simulated: true },
       defaults: { steps: 4, guidanceScale: 2 },
-      cropContext: 1.5,
+      cropContext: 2,
+      ...options.conventions,
     },
-    scheduler: {
+    scheduler: schedulerSchema.parse({
       _class_name: 'DDIMScheduler',
       num_train_timesteps: 1000,
-      beta_start: 0.0001,
-      beta_end: 0.02,
       beta_schedule: 'squaredcos_cap_v2',
-      prediction_type: 'epsilon',
-      timestep_spacing: 'leading',
-      steps_offset: 0,
-      set_alpha_to_one: true,
-      skip_prk_steps: true,
-    },
+      ...options.scheduler,
+    }),
     components: Object.fromEntries(
       Object.entries(models).map(([name, model]) => [name, { model, config: {} }]),
     ),
+    ...(options.uncondVector ? { uncondVector: options.uncondVector } : {}),
   });
+  return loadBundle(folder);
+}
+
+/** A picture with different bytes at every place. */
+export function noisyPicture(width: number, height: number) {
+  const data = Uint8Array.from({ length: width * height * 3 }, (_, i) => Math.imul(i + 1, 0x9e3779b1) >>> 24);
+  return { width, height, data };
+}
+
+/** z-scored signal of the bundle's voxel count. */
+export function tinySignal(seed = 7): Float32Array {
+  const rng = createRng(seed);
+  return Float32Array.from({ length: TINY.voxels }, () => rng.normal());
 }

@@ -1,0 +1,132 @@
+// Bundles as other exporters lay them out: the same networks paint the same bytes, whatever the convention of their export.
+
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { presetMask } from '../../src/imaging/mask-shapes.js';
+import { loadBundle } from '../../src/painter/bundle.js';
+import { conditionOf, fromLatents, toLatents, unconditionalOf } from '../../src/painter/components.js';
+import { openPainter, paint } from '../../src/painter/painter.js';
+import {
+  noisyPicture,
+  PAINT_BY_EXAMPLE,
+  TINY,
+  type TinyOptions,
+  tinySignal,
+  writeTinyBundle,
+} from '../support/tiny-bundle.js';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'mindpainter-conventions-'));
+});
+afterAll(async () => rm(folder, { recursive: true, force: true }));
+
+const SOURCE = noisyPicture(40, 36);
+const MASK = presetMask({ shape: 'ellipse', left: 0.2, top: 0.2, width: 0.5, height: 0.5 }, 40, 36);
+
+/** The painting by a bundle of these options, as text that can be compared. */
+async function painted(
+  options: TinyOptions,
+  guidanceScale = 5,
+  signal: Float32Array | undefined = tinySignal(),
+) {
+  const painter = await openPainter(await writeTinyBundle(join(folder, 'bundle'), options), { threads: 1 });
+  const request = { source: SOURCE, mask: MASK, signal, seed: 3, paintings: 1, steps: 5, guidanceScale };
+  for await (const { image, outsideMaskDifferentPixels } of paint(painter, request)) {
+    expect(outsideMaskDifferentPixels).toBe(0);
+    await painter.close();
+    return Buffer.from(image.data).toString('base64');
+  }
+  throw new Error('no painting');
+}
+
+test('timesteps of either type and rank, and either answer of the encoder, paint the same', async () => {
+  const plain = await painted({});
+  const forms: TinyOptions[] = [
+    { timestep: { dtype: 'int64', rank: 1 } },
+    { timestep: { dtype: 'int64', rank: 0 } },
+    { timestep: { dtype: 'float32', rank: 0 } },
+    { encoderOutput: 'latent_sample' },
+  ];
+  for (const form of forms) expect(await painted(form)).toBe(plain);
+  const mapped = await painted({ mapper: { rank: 3 } });
+  expect(await painted({ mapper: { rank: 2 } })).toBe(mapped);
+  expect(mapped).not.toBe(plain);
+});
+
+test('a Paint by Example layout paints, by every scheduler', async () => {
+  const dpm = { ...PAINT_BY_EXAMPLE.scheduler, _class_name: 'DPMSolverMultistepScheduler' };
+  const made = new Set([
+    await painted(PAINT_BY_EXAMPLE),
+    await painted({ ...PAINT_BY_EXAMPLE, scheduler: dpm }),
+    await painted({ ...PAINT_BY_EXAMPLE, scheduler: { ...dpm, _class_name: 'DDIMScheduler' } }),
+  ]);
+  expect(made.size).toBe(3);
+});
+
+test('the learned unconditional vector counts when, and only when, guidance or the lack of a signal asks for it', async () => {
+  const { uncondVector, ...zeros } = PAINT_BY_EXAMPLE;
+  expect(await painted(PAINT_BY_EXAMPLE, 1)).toBe(await painted(zeros, 1));
+  expect(await painted(PAINT_BY_EXAMPLE, 5)).not.toBe(await painted(zeros, 5));
+  const nulled = { ...PAINT_BY_EXAMPLE, uncondVector: new Float32Array(TINY.condition) };
+  expect(await painted(nulled, 5)).toBe(await painted(zeros, 5));
+  const bundle = await writeTinyBundle(join(folder, 'learned'), PAINT_BY_EXAMPLE);
+  expect(unconditionalOf(bundle)).toEqual(uncondVector);
+});
+
+test('the mapper is a network between adapter and UNet: the condition is its output', async () => {
+  const bundle = await writeTinyBundle(join(folder, 'mapped'), PAINT_BY_EXAMPLE);
+  const painter = await openPainter(bundle, { threads: 1 });
+  const condition = await conditionOf(painter, tinySignal());
+  expect(condition).toHaveLength(TINY.condition);
+  await painter.close();
+  // Without it the adapter's embedding does not fit, and is said not to.
+  const again = await openPainter(bundle, { threads: 1 });
+  await expect(conditionOf({ ...again, mapper: undefined }, tinySignal())).rejects.toMatchObject({
+    code: 'CORRUPT',
+    field: 'bundle',
+    message: expect.stringContaining('brain_adapter gives 24'),
+  });
+  await again.close();
+});
+
+test('latents are shifted, then scaled; the way back undoes both; a wrong count is refused', async () => {
+  const { conventions } = await writeTinyBundle(join(folder, 'shifted'), {
+    conventions: { latentShift: 0.25, latentScalingFactor: 2 },
+  });
+  const count = TINY.latentChannels * TINY.side ** 2;
+  const mean = Float32Array.from({ length: count }, (_, i) => i / 8);
+  const distribution = Float32Array.from([...mean, ...new Float32Array(count).fill(9)]);
+  const expected = mean.map((x) => (x - 0.25) * 2);
+  expect(toLatents(mean, conventions)).toEqual(expected);
+  expect(toLatents(distribution, conventions)).toEqual(expected);
+  expect(fromLatents(expected, conventions)).toEqual(mean);
+  expect(() => toLatents(new Float32Array(count + 1), conventions)).toThrow(/vae_encoder gives/);
+  expect(await painted({ conventions: { latentShift: 0.25 } })).not.toBe(await painted({}));
+  expect(await painted({ conventions: { latentShift: 0 } })).toBe(await painted({}));
+});
+
+test('a learned vector that is missing, of another length, not finite or not hashed is refused', async () => {
+  const at = join(folder, 'broken');
+  const refusal = async (uncondVector: Float32Array) =>
+    writeTinyBundle(at, { ...PAINT_BY_EXAMPLE, uncondVector }).then(
+      () => undefined,
+      (error) => [error.code, error.field, error.message.includes('uncond_vector.bin')],
+    );
+  expect(await refusal(new Float32Array(TINY.condition + 1))).toEqual(['CORRUPT', 'bundle', true]);
+  expect(await refusal(new Float32Array(TINY.condition).fill(Number.NaN))).toEqual([
+    'CORRUPT',
+    'bundle',
+    true,
+  ]);
+  await writeTinyBundle(at, PAINT_BY_EXAMPLE);
+  const index = join(at, 'model_index.json');
+  const manifest = JSON.parse(await readFile(index, 'utf8'));
+  const { 'uncond_vector.bin': _, ...files } = manifest.mindpainter.files;
+  await writeFile(index, JSON.stringify({ ...manifest, mindpainter: { ...manifest.mindpainter, files } }));
+  await expect(loadBundle(at)).rejects.toMatchObject({ code: 'CORRUPT', field: 'bundle' });
+  await rm(join(at, 'uncond_vector.bin'));
+  await expect(loadBundle(at)).rejects.toMatchObject({ code: 'NOT_FOUND', field: 'bundle' });
+});
