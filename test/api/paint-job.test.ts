@@ -230,3 +230,20 @@ test('a shuffled control without another stimulus of as many trials is refused, 
   });
   expect(await lab.census()).toEqual(before);
 });
+
+test('the two-stage baseline decodes the signal first: one more set of steps, another painting', async () => {
+  const paintBy = async (method: string) => {
+    const job = await until(await submit({ method, seed: 4, steps: 6, paintingCount: 2 }), ended);
+    expect(job.state).toBe('SUCCEEDED');
+    return { job, bytes: await Promise.all(job.paintings.map((painting) => bytesOf(painting.url))) };
+  };
+  const [direct, staged, again] = [
+    await paintBy('BRAIN'),
+    await paintBy('TWO_STAGE'),
+    await paintBy('TWO_STAGE'),
+  ];
+  expect(direct.job.stepsTotal).toBe(12);
+  expect(staged.job).toMatchObject({ stepsDone: 18, stepsTotal: 18 });
+  expect(staged.bytes[0]!.equals(direct.bytes[0]!)).toBe(false);
+  expect(staged.bytes.map((bytes, i) => bytes.equals(again.bytes[i]!))).toEqual([true, true]);
+});

@@ -8,7 +8,8 @@ import type { DType, Value } from '../../src/graph/types.js';
 import { type Bundle, loadBundle, writeBundle } from '../../src/painter/bundle.js';
 import { type Conventions, schedulerSchema } from '../../src/painter/manifest.js';
 import { decodeLatent, encodeImage } from '../../src/train/models/autoencoder.js';
-import { adaptBrain } from '../../src/train/models/brain.js';
+import { adaptBrain, generatePseudoBrain } from '../../src/train/models/brain.js';
+import { embedImage } from '../../src/train/models/image-encoder.js';
 import { predictNoise } from '../../src/train/models/unet.js';
 import { createRng } from '../../src/train/rng.js';
 
@@ -27,6 +28,8 @@ export interface TinyOptions {
   /** Embeddings of EMBEDDING numbers go through a mapper, which takes them with or without a token axis. */
   readonly mapper?: { readonly rank: 2 | 3 };
   readonly uncondVector?: Float32Array;
+  /** False: no image encoder and no pseudo brain generator, so that nothing can be painted by an exemplar. */
+  readonly exemplar?: boolean;
   readonly conventions?: Partial<Conventions>;
 }
 
@@ -106,6 +109,24 @@ export async function writeTinyBundle(folder: string, options: TinyOptions = {})
         outputs: mapper ? EMBEDDING : condition,
       }),
     ),
+    ...(options.exemplar === false
+      ? {}
+      : {
+          image_encoder: network('image_encoder', 'image_embeds', (b) =>
+            embedImage(b, b.input('pixel_values', 'float32', ['batch', 3, 16, 16]), {
+              widths: [8, 8],
+              neck: 8,
+              embeddingSize: EMBEDDING,
+            }),
+          ),
+          pseudo_brain_generator: network('pseudo_brain_generator', 'signal', (b) =>
+            generatePseudoBrain(b, b.input('image_embeds', 'float32', ['batch', EMBEDDING]), {
+              hidden: 16,
+              blocks: 1,
+              outputs: voxels,
+            }),
+          ),
+        }),
     ...(mapper
       ? {
           mapper: network('mapper', 'image_embeds', (b) => {
