@@ -89,6 +89,36 @@ export function selfAttention(b: Builder, name: string, x: Value, heads: number,
   });
 }
 
+/**
+ * Cross-attention, residual: each position of x [batch, channel, y, x], together with its features of `place` [batch, f, y, x],
+ * asks the tokens [batch, width, token, 1]. Starts as the identity.
+ */
+export function tokenAttention(
+  b: Builder,
+  name: string,
+  x: Value,
+  place: Value,
+  tokens: Value,
+  heads: number,
+  groups: number,
+): Value {
+  return b.scope(name, () => {
+    const [channels, height, width] = knownShape(x.shape.slice(1), name) as [number, number, number];
+    const count = known(tokens.shape[2], name);
+    const n = x.shape[0]!;
+    const size = channels / heads;
+    const asking = op.concat(b, [groupNorm(b, 'norm', x, groups), place], 1);
+    const q = conv(b, 'to_q', asking, channels, { kernel: 1 });
+    const queries = op.transposeLast(b, op.reshape(b, q, [n, heads, size, height * width]));
+    const project = (part: string) =>
+      op.reshape(b, conv(b, part, tokens, channels, { kernel: 1 }), [n, heads, size, count]);
+    const scores = op.mul(b, op.matmul(b, queries, project('to_k')), 1 / Math.sqrt(size));
+    const mixed = op.matmul(b, op.softmax(b, scores), op.transposeLast(b, project('to_v')));
+    const merged = op.reshape(b, op.transposeLast(b, mixed), [n, channels, height, width]);
+    return op.add(b, x, conv(b, 'to_out', merged, channels, { kernel: 1, gain: 0 }));
+  });
+}
+
 export interface ResidualOptions {
   readonly groups: number;
   /** Embedding [batch, size] that scales and shifts the second normalisation (Dhariwal and Nichol 2021). */

@@ -21,7 +21,13 @@ export const TOY = {
   brainAdapter: { hidden: 768, blocks: 2, outputs: 1024 },
   /** The judge of paintings: its own network, data and seed; nothing of the painter's goes into it. */
   judge: { widths: [24, 48, 96, 160], neck: 96, embeddingSize: 256 },
-  unet: { widths: [64, 128, 192] as const, embedding: 256, heads: 4, latentChannels: 12 },
+  unet: {
+    widths: [64, 128, 192] as const,
+    embedding: 256,
+    heads: 4,
+    latentChannels: 12,
+    tokens: { count: 16, width: 64 },
+  },
   /** Strong enough that latents near one another decode alike: small errors of the denoiser stay unseen. */
   kl: 1.5e-3,
   tau: 0.07,
