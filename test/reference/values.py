@@ -122,7 +122,7 @@ def residual_conv(c, name, x, size, groups, embedding=None):
 
 def timestep_embedding(timestep, size):
     frequencies = 10000 ** (-torch.arange(size // 2, dtype=F64) / (size // 2))
-    angles = timestep[:, None] * frequencies
+    angles = timestep[:, None] * frequencies.to(timestep.dtype)
     return torch.cat([angles.cos(), angles.sin()], dim=1)
 
 
