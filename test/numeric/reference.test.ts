@@ -30,6 +30,8 @@ interface Gradient {
 const x = (b: Builder, ...shape: number[]) => b.input('x', 'float32', shape);
 const y = (b: Builder, ...shape: number[]) => b.input('y', 'float32', shape);
 
+const BRAIN_ADAPTER = { batch: 4, voxels: 24, hidden: 16, blocks: 2, outputs: 12, tau: 0.07 };
+
 /** By exported function, then by the reference's name: a value whose weighted sum is differentiated, or the loss. */
 const CASES: Readonly<Record<string, Readonly<Record<string, (b: Builder) => Value>>>> = {
   linear: { linear: (b) => layers.linear(b, 'layer', x(b, 3, 5), 4) },
@@ -99,15 +101,11 @@ const CASES: Readonly<Record<string, Readonly<Record<string, (b: Builder) => Val
       }).loss,
   },
   brainAdapterObjective: {
-    brainAdapterObjective: (b) =>
-      objectives.brainAdapterObjective(b, {
-        batch: 4,
-        voxels: 24,
-        hidden: 16,
-        blocks: 2,
-        outputs: 12,
-        tau: 0.07,
-      }).loss,
+    brainAdapterObjective: (b) => objectives.brainAdapterObjective(b, BRAIN_ADAPTER).loss,
+    'brainAdapterObjective real': (b) =>
+      objectives.brainAdapterObjective(b, { ...BRAIN_ADAPTER, signals: 'real' }).loss,
+    'brainAdapterObjective pseudo': (b) =>
+      objectives.brainAdapterObjective(b, { ...BRAIN_ADAPTER, signals: 'pseudo' }).loss,
   },
   diffusionObjective: {
     diffusionObjective: (b) =>
@@ -134,6 +132,8 @@ const LONG: Readonly<Record<string, number>> = {
   autoencoderObjective: 2e-4,
   imageEncoderObjective: 2e-4,
   brainAdapterObjective: 2e-4,
+  'brainAdapterObjective real': 2e-4,
+  'brainAdapterObjective pseudo': 2e-4,
   diffusionObjective: 5e-4,
 };
 

@@ -208,10 +208,10 @@ def image_encoder_objective(c):
     return loss + 2 * F.mse_loss(linear(c, "place_head", embedding, 3) * present, place * present)
 
 
-def brain_adapter_objective(c):
-    embedding, real, pseudo = c("embedding", 4, 12), c("real", 4, 24), c("pseudo", 4, 24)
-    adapted = residual_mlp(c, torch.cat([real, pseudo]), 16, 2, 12)
-    return contrastive(embedding, adapted[:4], 0.07) + contrastive(embedding, adapted[4:], 0.07)
+def brain_adapter_objective(c, *names):
+    embedding, signals = c("embedding", 4, 12), [c(name, 4, 24) for name in names]
+    adapted = residual_mlp(c, torch.cat(signals), 16, 2, 12)
+    return sum(contrastive(embedding, rows, 0.07) for rows in adapted.split(4))
 
 
 def diffusion_objective(c):
@@ -249,7 +249,9 @@ CASES = {
     "autoencoderObjective": autoencoder_objective,
     "imageEncoderObjective": image_encoder_objective,
     "pseudoBrainObjective": pseudo_brain_objective,
-    "brainAdapterObjective": brain_adapter_objective,
+    "brainAdapterObjective": lambda c: brain_adapter_objective(c, "real", "pseudo"),
+    "brainAdapterObjective real": lambda c: brain_adapter_objective(c, "real"),
+    "brainAdapterObjective pseudo": lambda c: brain_adapter_objective(c, "pseudo"),
     "diffusionObjective": diffusion_objective,
 }
 
