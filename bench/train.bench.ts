@@ -19,7 +19,7 @@ const { values } = parseArgs({
   options: {
     python: { type: 'string', default: process.env.MINDPAINTER_TORCH_PYTHON ?? '' },
     rounds: { type: 'string', default: '7' },
-    threads: { type: 'string', default: '2' },
+    threads: { type: 'string', default: '1' },
     /** cpu; webgpu and cuda are passed to the session and were not tried here. */
     provider: { type: 'string', default: 'cpu' },
     /** Only these networks, comma-separated. */
@@ -126,6 +126,10 @@ async function measure(name: NetworkName): Promise<{ ours: Figures; reference: F
   return { ours: await ours.finish(), reference };
 }
 
+if (!values.python && JSON.parse(readFileSync(COMMITTED, 'utf8')).threads !== Number(values.threads))
+  throw new Error(
+    `the committed figures are not of ${values.threads} threads: give --python, or other --threads`,
+  );
 const row = (cells: readonly (string | number)[]) =>
   process.stdout.write(
     `${cells.map((cell, i) => (i === 0 ? `${cell}`.padEnd(22) : `${cell}`.padStart(11))).join('')}\n`,
@@ -157,5 +161,6 @@ for (const name of values.only.split(',') as NetworkName[]) {
   summary[`${name}CpuVsReference`] = Number((reference.cpuMs / ours.cpuMs).toFixed(3));
   summary[`${name}MemoryRatio`] = Number((ours.peakMb / reference.peakMb).toFixed(3));
 }
-if (values.record && values.python) writeFileSync(COMMITTED, `${JSON.stringify(recorded, null, 2)}\n`);
+if (values.record && values.python)
+  writeFileSync(COMMITTED, `${JSON.stringify({ threads: Number(values.threads), ...recorded }, null, 2)}\n`);
 process.stdout.write(`${JSON.stringify(summary)}\n`);
