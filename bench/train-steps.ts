@@ -11,6 +11,9 @@ import { createTrainer } from '../src/train/trainer.js';
 /** Voxels of NSD's subject 1, and the sizes that the paper's networks have here. */
 const NSD = { voxels: 15_724, embedding: 1024, hidden: 2048, blocks: 4, batch: 128, tau: 0.07 } as const;
 
+/** The reference has no tokens: the UNet is compared without them. */
+const { tokens: _tokens, ...UNET } = TOY.unet;
+
 export const NETWORKS = {
   pbg: {
     batch: NSD.batch,
@@ -28,7 +31,7 @@ export const NETWORKS = {
     build: () =>
       buildStepGraph('unet', (b) =>
         diffusionObjective(b, {
-          ...TOY.unet,
+          ...UNET,
           batch: PLAN.diffusion.batch,
           latentSide: TOY.latentSide,
           conditionSize: TOY.brainAdapter.outputs,

@@ -47,6 +47,13 @@ const CASES: Readonly<Record<string, Readonly<Record<string, (b: Builder) => Val
     selfAttention: (b) => layers.selfAttention(b, 'layer', x(b, 2, 8, 3, 4), 2, 4),
     'selfAttention one head': (b) => layers.selfAttention(b, 'layer', x(b, 2, 8, 4, 4), 1, 2),
   },
+  tokenAttention: {
+    tokenAttention: (b) => {
+      const place = b.input('place', 'float32', [2, 3, 3, 4]);
+      const tokens = b.input('tokens', 'float32', [2, 6, 5, 1]);
+      return layers.tokenAttention(b, 'layer', x(b, 2, 8, 3, 4), place, tokens, 2, 4);
+    },
+  },
   residualConv: {
     residualConv: (b) => layers.residualConv(b, 'layer', x(b, 2, 8, 4, 4), 8, { groups: 4 }),
     'residualConv embedding': (b) =>

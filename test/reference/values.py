@@ -107,6 +107,19 @@ def self_attention(c, name, x, heads, groups):
     return c.scope(name, build)
 
 
+def token_attention(c, name, x, place, tokens, heads, groups):
+    def build(c):
+        n, channels, height, width = x.shape
+        asking = torch.cat([group_norm(c, "norm", x, groups), place], dim=1)
+        split = lambda t: t.reshape(n, heads, channels // heads, -1).transpose(2, 3)
+        q = split(conv(c, "to_q", asking, channels, kernel=1))
+        k, v = (split(conv(c, part, tokens, channels, kernel=1)) for part in ("to_k", "to_v"))
+        mixed = F.scaled_dot_product_attention(q, k, v).transpose(2, 3).reshape(x.shape)
+        return x + conv(c, "to_out", mixed, channels, kernel=1)
+
+    return c.scope(name, build)
+
+
 def residual_conv(c, name, x, size, groups, embedding=None):
     def build(c):
         first = conv(c, "conv1", F.silu(group_norm(c, "norm1", x, groups)), size)
@@ -236,6 +249,9 @@ CASES = {
     "residualLinear": lambda c: residual_linear(c, "layer", c("x", 4, 9)),
     "selfAttention": lambda c: self_attention(c, "layer", c("x", 2, 8, 3, 4), 2, 4),
     "selfAttention one head": lambda c: self_attention(c, "layer", c("x", 2, 8, 4, 4), 1, 2),
+    "tokenAttention": lambda c: token_attention(
+        c, "layer", c("x", 2, 8, 3, 4), c("place", 2, 3, 3, 4), c("tokens", 2, 6, 5, 1), 2, 4
+    ),
     "residualConv": lambda c: residual_conv(c, "layer", c("x", 2, 8, 4, 4), 8, 4),
     "residualConv embedding": lambda c: residual_conv(
         c, "layer", c("x", 2, 8, 4, 4), 12, 4, embedding=c("embedding", 2, 6)
