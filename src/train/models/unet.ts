@@ -55,12 +55,12 @@ export function predictNoise(
     residualConv(b, name, x, width, { groups: GROUPS, embedding });
 
   const tokens = size.tokens && splitCondition(b, token, size.tokens);
-  const keep = op.slice(b, sample, 1, 2 * latentChannels, 2 * latentChannels + 1);
   const side = known(sample.shape[2], 'sample');
   const places = new Map<number, Value>();
   const placeAt = (x: Value): Value => {
     const here = known(x.shape[2], 'place');
-    if (!places.has(here)) places.set(here, placeFeatures(b, keep, side, here));
+    const keep = () => op.slice(b, sample, 1, 2 * latentChannels, 2 * latentChannels + 1);
+    if (!places.has(here)) places.set(here, placeFeatures(b, keep(), side, here));
     return places.get(here)!;
   };
   const attend = (name: string, x: Value) =>
