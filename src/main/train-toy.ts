@@ -229,7 +229,7 @@ async function write(weights: Weights, step: number, results: Record<string, Sta
 const before = { imageEncoder, autoencoder, pseudoBrainGenerator: generator, brainAdapter: adapter };
 const { condition, close } = await pseudoSignalConditioner(
   { pseudoBrainGenerator: fixed.pseudo_brain_generator, brainAdapter },
-  noise,
+  { ...noise, sigma: TOY.diffusionSigma },
   common,
 );
 const steps = Number(values.steps);

@@ -31,7 +31,8 @@ No person was scanned for it; it shows that the method and the platform work, an
   crops of ${facts.photographs} photographs.${facts.attribution ? ` ${facts.attribution}` : ''}
 - Subject: ${TOY.voxels} simulated voxels, z-scored by session; single trials are noisy, repetitions average.
 - Losses and masks as in the paper: PBG by squared error, BA by the symmetric contrastive loss (tau ${TOY.tau}) on real and
-  pseudo signals, diffusion on pseudo signals only (noise: sigma ${TOY.sigma.join(' to ')} times the residual of a training
+  pseudo signals, diffusion on pseudo signals only (noise: sigma ${TOY.sigma.join(' to ')} for the
+  adapter, ${TOY.diffusionSigma.join(' to ')} for the diffusion, times the residual of a training
   trial, condition dropout ${TOY.conditionDropout}), masks inpaint / outpaint / random at 0.5 / 0.3 / 0.2.
 - Weights are moving averages, stored in half precision, computed in single precision.
 - Diffusion steps behind these weights: ${facts.step} of ${PLAN.diffusion.steps} planned.

@@ -33,6 +33,8 @@ export const TOY = {
   tau: 0.07,
   /** Noise on pseudo signals is sigma times the residual of a training trial; sigma is uniform in this range. */
   sigma: [0.4, 1.1] as const,
+  /** The same for the conditions of the diffusion: up to a little more than the mean of three trials has. */
+  diffusionSigma: [0, 0.7] as const,
   conditionDropout: 0.12,
   keptWeight: 0.15,
   seeds: { subject: 20261, train: 20262, test: 20263, judge: 20264 },
@@ -44,7 +46,7 @@ export const PLAN = {
   pseudoBrainGenerator: { steps: 1200, batch: 128, learningRate: 1e-3, emaDecay: 0.99 },
   brainAdapter: { steps: 1600, batch: 128, learningRate: 1e-3, emaDecay: 0.99 },
   judge: { steps: 700, batch: 64, learningRate: 2e-3, emaDecay: 0.99 },
-  diffusion: { steps: 5200, batch: 32, learningRate: 1.2e-3, emaDecay: 0.999 },
+  diffusion: { steps: 7200, batch: 32, learningRate: 1.2e-3, emaDecay: 0.999 },
 } as const satisfies Record<string, StagePlan>;
 
 export const TOY_GEOMETRY: LatentGeometry = {
