@@ -1,7 +1,7 @@
 // `npm run eval:digits -- FILE`: the whole method on real fMRI, by ten-fold cross-validation. Resumes from runs/digits.
 
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -20,7 +20,9 @@ import { digitsSheet } from './digits/sheet.js';
 const USAGE =
   'npm run eval:digits -- FILE.mat [--folds 10] [--folder runs/digits] [--out out/eval-digits] [--threads n]';
 const started = performance.now();
-const minutes = () => (performance.now() - started) / 60_000;
+let earlier = 0;
+/** Of this run and of those that it goes on from. */
+const minutes = () => earlier + (performance.now() - started) / 60_000;
 const say = (line: string) => process.stderr.write(`${minutes().toFixed(1)} min ${line}\n`);
 
 function wholeNumber(text: string, option: string, highest: number): number {
@@ -32,18 +34,24 @@ function wholeNumber(text: string, option: string, highest: number): number {
   return value;
 }
 
-/** Checkpoints of other settings or another file must not be gone on from. */
-async function claimFolder(folder: string, file: Uint8Array): Promise<void> {
-  const mark = createHash('sha256').update(file).update(JSON.stringify({ DIGITS, PLAN })).digest('hex');
-  const path = join(folder, 'settings.sha256');
+/** What a run's folder remembers: what its checkpoints are of, and the minutes that went into them. */
+interface Memory {
+  readonly settings: string;
+  readonly minutes: number;
+}
+
+/** Opens the folder and gives the minutes of earlier runs. Throws for checkpoints of other settings or another file. */
+async function claimFolder(folder: string, settings: string): Promise<number> {
+  const path = join(folder, 'run.json');
   await mkdir(folder, { recursive: true });
-  if (existsSync(path) && (await readFile(path, 'utf8')) !== mark)
-    throw new AppError(
-      'CONFLICT',
-      `${folder} holds a run with other settings or another file; remove it or give another --folder`,
-      { field: 'folder' },
-    );
-  await writeFile(path, mark);
+  if (!existsSync(path)) return 0;
+  const memory: Memory = JSON.parse(await readFile(path, 'utf8'));
+  if (memory.settings === settings) return memory.minutes;
+  throw new AppError(
+    'CONFLICT',
+    `${folder} holds a run with other settings or another file; remove it or give another --folder`,
+    { field: 'folder' },
+  );
 }
 
 async function main(): Promise<void> {
@@ -68,14 +76,23 @@ async function main(): Promise<void> {
     });
   });
   const data = readDigits(file);
-  await claimFolder(values.folder, file);
+  const settings = createHash('sha256').update(file).update(JSON.stringify({ DIGITS, PLAN })).digest('hex');
+  earlier = await claimFolder(values.folder, settings);
+  const remember = () =>
+    writeFileSync(
+      join(values.folder, 'run.json'),
+      JSON.stringify({ settings, minutes: minutes() } satisfies Memory),
+    );
+  remember();
   say(
     `${data.stimuli.length} trials, ${data.voxels} voxels, ${data.painterDigits.length} digits to paint with`,
   );
 
   let prefix = '';
-  const onProgress = ({ stage, step, steps, loss, samplesPerSecond }: StageProgress) =>
+  const onProgress = ({ stage, step, steps, loss, samplesPerSecond }: StageProgress) => {
     say(`${prefix}${stage} ${step}/${steps} loss ${loss.toFixed(4)} ${samplesPerSecond.toFixed(0)}/s`);
+    remember();
+  };
   const run = { folder: values.folder, onProgress, reportEvery: 100, ...threads };
   const judge = await trainJudge(data, run);
   const seen = await judgeDigits(judge, data.stimuli);
@@ -96,8 +113,10 @@ async function main(): Promise<void> {
     const folder = join(values.folder, `fold-${fold.index + 1}`);
     prefix = `fold ${fold.index + 1}/${count} `;
     const held = await runFold(data, shared, judge, fold, { ...run, folder });
+    remember();
     results.push(...held);
-    rows.push(...held.slice(0, count < 5 ? 5 : 2).map((result) => ({ result, folder })));
+    // Held-out trials stand sixes first: the outermost show both digits.
+    rows.push(...[held[0]!, held.at(-1)!].map((result) => ({ result, folder })));
     const { fullMaskAccuracy, retrievalTwoWay } = scoreTrials(
       results,
       data.labels,

@@ -40,14 +40,19 @@ export function sampleMaskedDigit(rng: Rng, digits: readonly RgbImage[]): Masked
   }
 }
 
-/** Squared error of the whole digit, read linearly from the embedding; `target` is centred, so the embedding is too. */
+/**
+ * Squared error of the whole digit, read linearly from the embedding, plus the squared mean of the batch's embeddings: what
+ * all digits share says nothing about one, and would drown what cosines and the contrastive loss compare.
+ */
 export function maskedDigitObjective(b: Builder): Objective {
   const { batch } = PLAN.imageEncoder;
   const image = b.input('image', 'float32', [batch, 3, SIDE, SIDE]);
   const target = b.input('target', 'float32', [batch, PIXELS]);
   const embedding = b.scope('encoder', () => embedImage(b, image, DIGITS.imageEncoder));
   const told = linear(b, 'pixels', embedding, PIXELS, { bias: false });
-  return { loss: op.mul(b, meanSquaredError(b, told, target), 10) };
+  const error = meanSquaredError(b, told, target);
+  const common = op.meanAll(b, op.square(b, op.reduceMean(b, embedding, [0])));
+  return { loss: op.add(b, op.mul(b, error, 10), op.mul(b, common, 2)), metrics: { error, common } };
 }
 
 /** The mean digit, grey [pixels] in [-1, 1]. */
