@@ -41,13 +41,13 @@ export const DIGITS = {
 } as const;
 
 export const PLAN = {
-  autoencoder: { steps: 900, batch: 16, learningRate: 4e-3, emaDecay: 0.98 },
+  autoencoder: { steps: 800, batch: 16, learningRate: 4e-3, emaDecay: 0.98 },
   imageEncoder: { steps: 500, batch: 32, learningRate: 3e-3, emaDecay: 0.98 },
   judge: { steps: 200, batch: 32, learningRate: 3e-3, emaDecay: 0.95 },
   pseudoBrainGenerator: { steps: 300, batch: 32, learningRate: 2e-3, emaDecay: 0.98 },
   brainAdapter: { steps: 350, batch: 64, learningRate: 2e-3, emaDecay: 0.98 },
   /** The UNet's shared start, conditioned on noisy embeddings of digits without fMRI. */
-  start: { steps: 1800, batch: 32, learningRate: 2.5e-3, emaDecay: 0.99 },
+  start: { steps: 1400, batch: 32, learningRate: 2.5e-3, emaDecay: 0.99 },
   /** Its fine-tuning in each fold, conditioned on pseudo signals only. */
   diffusion: { steps: 60, batch: 32, learningRate: 1e-3, emaDecay: 0.95 },
 } as const satisfies Record<string, StagePlan>;
