@@ -89,11 +89,16 @@ async function main(): Promise<void> {
   );
 
   let prefix = '';
+  const reportEvery = 100;
+  let reported = minutes();
   const onProgress = ({ stage, step, steps, loss, samplesPerSecond }: StageProgress) => {
-    say(`${prefix}${stage} ${step}/${steps} loss ${loss.toFixed(4)} ${samplesPerSecond.toFixed(0)}/s`);
+    const left = ((minutes() - reported) * (steps - step)) / reportEvery;
+    reported = minutes();
+    const rest = step < steps ? `, about ${left.toFixed(1)} min left of it` : '';
+    say(`${prefix}${stage} ${step}/${steps} loss ${loss.toFixed(4)} ${samplesPerSecond.toFixed(0)}/s${rest}`);
     remember();
   };
-  const run = { folder: values.folder, onProgress, reportEvery: 100, ...threads };
+  const run = { folder: values.folder, onProgress, reportEvery, ...threads };
   const judge = await trainJudge(data, run);
   const seen = await judgeDigits(judge, data.stimuli);
   const judgeAccuracyOnRealDigits = seen.filter((digit, t) => digit === data.labels[t]).length / seen.length;
@@ -140,7 +145,8 @@ async function main(): Promise<void> {
 }
 
 await main().catch((error: unknown) => {
-  if (!isAppError(error)) throw error;
-  process.stderr.write(`${error.message}\n`);
+  const option = (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS') ?? false;
+  if (!isAppError(error) && !option) throw error;
+  process.stderr.write(`${(error as Error).message}\n${option ? `usage: ${USAGE}\n` : ''}`);
   process.exitCode = 1;
 });
