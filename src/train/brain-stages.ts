@@ -20,14 +20,22 @@ const embeddingRow = (data: BrainData) => (stimulus: number, row: Float32Array) 
 const pick = (rng: Rng, batch: number, stimuli: readonly number[]) =>
   Array.from({ length: batch }, () => stimuli[rng.int(stimuli.length)]!);
 
-/** PBG: embeddings to voxels by squared error, targets averaged over a varying number of trials. */
+/** Adds white noise of a standard deviation, in place; 0 draws nothing. */
+function addWhiteNoise(values: Float32Array, deviation: number, rng: Rng): void {
+  if (deviation > 0) for (let i = 0; i < values.length; i++) values[i]! += deviation * rng.normal();
+}
+
+/**
+ * PBG: embeddings to voxels by squared error, targets averaged over a varying number of trials. Where trials are few,
+ * `inputNoise` on the embeddings keeps the network from learning them by heart (as ridge regression: Bishop 1995).
+ */
 export function trainPseudoBrainGenerator(
   data: BrainData,
   stimuli: readonly number[],
-  settings: { size: BrainNetworkSize; plan: StagePlan },
+  settings: { size: BrainNetworkSize; plan: StagePlan; inputNoise?: number },
   options: StageOptions,
 ): Promise<StageResult> {
-  const { size, plan } = settings;
+  const { size, plan, inputNoise = 0 } = settings;
   const { voxels, embeddingSize } = data;
   return trainStage(
     'pseudoBrainGenerator',
@@ -35,8 +43,10 @@ export function trainPseudoBrainGenerator(
     (b) => pseudoBrainObjective(b, { ...size, outputs: voxels, batch: plan.batch, embeddingSize }),
     (rng) => {
       const chosen = pick(rng, plan.batch, stimuli);
+      const embedding = rowsOf(chosen, embeddingSize, embeddingRow(data));
+      addWhiteNoise(embedding.data as Float32Array, inputNoise, rng);
       return {
-        embedding: rowsOf(chosen, embeddingSize, embeddingRow(data)),
+        embedding,
         signal: rowsOf(chosen, voxels, (i, row) => averageTrials(data, someTrials(rng, data, i), row)),
       };
     },
@@ -49,9 +59,11 @@ export async function predictSignals(
   data: BrainData,
   weights: Weights,
   size: BrainNetworkSize,
+  options: { threads?: number } = {},
 ): Promise<Float32Array> {
   const { embeddingSize, voxels } = data;
-  const session = await openSession(pseudoBrainNetwork(weights, { ...size, outputs: voxels, embeddingSize }));
+  const model = pseudoBrainNetwork(weights, { ...size, outputs: voxels, embeddingSize });
+  const session = await openSession(model, options);
   const predicted = await mapRows(session, data.embeddings, [embeddingSize]);
   await session.close();
   return predicted;
@@ -66,6 +78,22 @@ export interface ResidualNoise {
   readonly trials: readonly number[];
   /** Sigma is uniform in this range by row; 1 is a single trial's noise. */
   readonly sigma: readonly [low: number, high: number];
+  /**
+   * Share of white noise of each voxel's own size: shrinks the noise covariance towards its diagonal, as few residuals
+   * need (Ledoit and Wolf 2004); else an adapter reads pseudo signals in directions that no residual happens to touch.
+   */
+  readonly white?: { readonly share: number; readonly deviations: Float32Array };
+}
+
+/** Root mean square of the residuals of each voxel over the noise's trials, [voxels]. */
+export function residualDeviations({ data, predicted, trials }: ResidualNoise): Float32Array {
+  const { voxels, betas, stimulusOfTrial } = data;
+  const sums = new Float64Array(voxels);
+  for (const trial of trials) {
+    const ideal = stimulusOfTrial[trial]! * voxels;
+    for (let v = 0; v < voxels; v++) sums[v]! += (betas[trial * voxels + v]! - predicted[ideal + v]!) ** 2;
+  }
+  return Float32Array.from(sums, (sum) => Math.sqrt(sum / trials.length));
 }
 
 /**
@@ -73,26 +101,40 @@ export interface ResidualNoise {
  * then carry the covariance of real noise, not only its size.
  */
 export function addResidualNoise(signals: Float32Array, noise: ResidualNoise, rng: Rng): void {
-  const { data, predicted, trials, sigma } = noise;
+  const { data, predicted, trials, sigma, white } = noise;
   const { voxels, betas, stimulusOfTrial } = data;
   for (let at = 0; at < signals.length; at += voxels) {
     const level = sigma[0] + (sigma[1] - sigma[0]) * rng.uniform();
     const trial = trials[rng.int(trials.length)]!;
     const [real, ideal] = [trial * voxels, stimulusOfTrial[trial]! * voxels];
-    for (let v = 0; v < voxels; v++) signals[at + v]! += level * (betas[real + v]! - predicted[ideal + v]!);
+    const kept = white ? Math.sqrt(1 - white.share) * level : level;
+    for (let v = 0; v < voxels; v++) signals[at + v]! += kept * (betas[real + v]! - predicted[ideal + v]!);
+    if (!white) continue;
+    const added = Math.sqrt(white.share) * level;
+    for (let v = 0; v < voxels; v++) signals[at + v]! += added * white.deviations[v]! * rng.normal();
   }
 }
 
-/** BA: real and pseudo signals to the embedding, by the symmetric contrastive loss on either or both. */
+/**
+ * BA: real and pseudo signals to the embedding, by the symmetric contrastive loss on either or both. Pseudo signals are of
+ * the same stimuli, or of `pseudoStimuli`, which need no trials; `inputNoise` is white noise on real signals.
+ */
 export function trainBrainAdapter(
   noise: ResidualNoise,
   stimuli: readonly number[],
-  settings: { size: BrainNetworkSize; plan: StagePlan; tau: number; signals?: AdapterSignals },
+  settings: {
+    size: BrainNetworkSize;
+    plan: StagePlan;
+    tau: number;
+    signals?: AdapterSignals;
+    pseudoStimuli?: readonly number[];
+    inputNoise?: number;
+  },
   options: StageOptions,
 ): Promise<StageResult> {
   const { data, predicted } = noise;
   const { voxels, embeddingSize } = data;
-  const { size, plan, tau, signals = 'both' } = settings;
+  const { size, plan, tau, signals = 'both', pseudoStimuli, inputNoise = 0 } = settings;
   return trainStage(
     'brainAdapter',
     plan,
@@ -104,16 +146,22 @@ export function trainBrainAdapter(
         voxels,
         tau,
         signals,
+        otherPseudo: pseudoStimuli !== undefined,
       }),
     (rng) => {
       const chosen = pick(rng, plan.batch, stimuli);
-      const pseudo = rowsOf(chosen, voxels, (i, row) => {
+      const imagined = pseudoStimuli ? pick(rng, plan.batch, pseudoStimuli) : chosen;
+      const pseudo = rowsOf(imagined, voxels, (i, row) => {
         row.set(predicted.subarray(i * voxels, (i + 1) * voxels));
       });
       addResidualNoise(pseudo.data as Float32Array, noise, rng);
       const real = rowsOf(chosen, voxels, (i, row) => averageTrials(data, someTrials(rng, data, i), row));
+      addWhiteNoise(real.data as Float32Array, inputNoise, rng);
       return {
         embedding: rowsOf(chosen, embeddingSize, embeddingRow(data)),
+        ...(pseudoStimuli && signals !== 'real'
+          ? { pseudo_embedding: rowsOf(imagined, embeddingSize, embeddingRow(data)) }
+          : {}),
         ...(signals === 'pseudo' ? {} : { real }),
         ...(signals === 'real' ? {} : { pseudo }),
       };

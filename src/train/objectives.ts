@@ -89,19 +89,29 @@ export type AdapterSignals = 'real' | 'pseudo' | 'both';
 /**
  * BA: L_contra = L_real + L_simul, each the symmetric contrastive loss with temperature tau between the embeddings Z
  * and the adapted real or pseudo signals. One adapter sees both kinds of signal as one batch of twice the size.
- * Inputs embedding [batch, outputs], and real or pseudo [batch, voxels] or both, as `signals` says.
+ * Inputs embedding [batch, outputs], and real or pseudo [batch, voxels] or both, as `signals` says. Where pseudo signals
+ * are of other stimuli than the real ones (`otherPseudo`), these bring their own embeddings, pseudo_embedding.
  */
 export function brainAdapterObjective(
   b: Builder,
-  size: ResidualMlpSize & { batch: number; voxels: number; tau: number; signals?: AdapterSignals },
+  size: ResidualMlpSize & {
+    batch: number;
+    voxels: number;
+    tau: number;
+    signals?: AdapterSignals;
+    otherPseudo?: boolean;
+  },
 ): Objective {
-  const { batch, voxels, outputs, tau, signals = 'both' } = size;
+  const { batch, voxels, outputs, tau, signals = 'both', otherPseudo = false } = size;
   const embedding = b.input('embedding', 'float32', [batch, outputs]);
   const names = signals === 'both' ? (['real', 'pseudo'] as const) : [signals];
   const inputs = names.map((name) => b.input(name, 'float32', [batch, voxels]));
   const adapted = adaptBrain(b, inputs.length === 1 ? inputs[0]! : op.concat(b, inputs, 0), size);
   const rows = inputs.length === 1 ? [adapted] : op.split(b, adapted, 0, [batch, batch]);
-  const losses = rows.map((row) => symmetricContrastive(b, embedding, row, tau));
+  const partners = names.map((name) =>
+    name === 'pseudo' && otherPseudo ? b.input('pseudo_embedding', 'float32', [batch, outputs]) : embedding,
+  );
+  const losses = rows.map((row, i) => symmetricContrastive(b, partners[i]!, row, tau));
   const metrics = Object.fromEntries(names.map((name, i) => [`${name}Loss`, losses[i]!]));
   return { loss: losses.reduce((sum, loss) => op.add(b, sum, loss)), metrics };
 }

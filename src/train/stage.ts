@@ -46,6 +46,8 @@ export interface StageOptions {
   readonly folder: string;
   readonly seed: number;
   readonly threads?: number;
+  /** Weights to fine-tune from, all of the network's; absent: drawn from the seed. A checkpoint goes before them. */
+  readonly initial?: Weights;
   readonly onProgress?: (progress: StageProgress) => void;
   /** Steps between reports (default 50) and between checkpoints (default 200). */
   readonly reportEvery?: number;
@@ -90,6 +92,7 @@ export async function trainStage(
   const trainer = await createTrainer(buildStepGraph(stage, build), {
     seed,
     ...(threads ? { threads } : {}),
+    ...(options.initial ? { initial: options.initial } : {}),
   });
   const rng = createRng(seed + 1);
   let losses: { step: number; loss: number }[] = [];

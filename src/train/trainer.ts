@@ -50,10 +50,33 @@ function initialise(flat: Float32Array, layout: Layout, seed: number): void {
   });
 }
 
-/** Opens a session on the step graph, with weights drawn from `seed`. */
+/** Writes weights by name to the flat vector. Throws for a missing name or another size: weights of another network. */
+function copyWeights(
+  flat: Float32Array,
+  layout: Layout,
+  weights: Readonly<Record<string, Float32Array>>,
+): void {
+  layout.parameters.forEach(({ value }, i) => {
+    const given = weights[value.name];
+    const size = layout.sizes[i]!;
+    if (given?.length !== size)
+      throw new Error(
+        `initial weights: ${value.name} has ${given?.length ?? 'no'} values, the network ${size}`,
+      );
+    flat.set(given, layout.offsets[i]!);
+  });
+}
+
+/** Opens a session on the step graph, with weights drawn from `seed` or those given. */
 export async function createTrainer(
   step: StepGraph,
-  options: { seed: number; threads?: number; provider?: Provider },
+  options: {
+    seed: number;
+    threads?: number;
+    provider?: Provider;
+    /** Weights of an earlier training to start from, all of them; absent: drawn from the seed. */
+    initial?: Readonly<Record<string, Float32Array>>;
+  },
 ): Promise<Trainer> {
   const { layout } = step;
   const { beta1, beta2, epsilon, weightDecay, clipNorm = Number.POSITIVE_INFINITY } = step.optimiser;
@@ -64,7 +87,8 @@ export async function createTrainer(
   });
   const kernel = createAdamwKernel(layout.size);
   const { state } = kernel;
-  initialise(state.params, layout, options.seed);
+  if (options.initial) copyWeights(state.params, layout, options.initial);
+  else initialise(state.params, layout, options.seed);
   state.ema.set(state.params);
   // The runtime reads the weights where the kernel writes them.
   const parameterFeeds = Object.fromEntries(

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { canonicalLabel } from '../../src/fmri/labels.js';
-import { meanOfRows, zScoreSession } from '../../src/fmri/normalise.js';
+import { meanOfRows, zScoreBy, zScoreSession } from '../../src/fmri/normalise.js';
 import { readBetaMatrix, writeNpy } from '../../src/fmri/npy.js';
 import { parseTrialTable } from '../../src/fmri/trials.js';
 import { createRng } from '../../src/train/rng.js';
@@ -259,6 +259,12 @@ describe('normalisation', () => {
       expect(variance).toBeCloseTo(1, 4);
     }
     expect([...zScoreSession(Float32Array.of(1, 2, 3), 1).data]).toEqual([-1, 0, 1]);
+  });
+
+  test('trials that the statistics do not come from are scored by them, and have no say in them', () => {
+    const { data } = zScoreBy(Float32Array.of(1, 2, 3, 1000), 1, [0, 1, 2]);
+    expect([...data]).toEqual([-1, 0, 1, 998]);
+    expect([...zScoreBy(Float32Array.of(1, 2, 3, -5), 1, [0, 1, 2]).data].slice(0, 3)).toEqual([-1, 0, 1]);
   });
 
   test('voxels without variance become 0 and are counted; one trial has no variance at all', () => {
