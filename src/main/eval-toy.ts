@@ -26,6 +26,7 @@ const { values } = parseArgs({
     n: { type: 'string', default: '200' },
     photographs: { type: 'string', multiple: true, default: [] },
     guidance: { type: 'string' },
+    candidates: { type: 'string' },
     steps: { type: 'string' },
     /** Only the main figure: mean of three repetitions. */
     quick: { type: 'boolean', default: false },
@@ -39,7 +40,7 @@ const say = (line: string) => process.stderr.write(`${line}\n`);
 
 const bundle = await loadBundle(values.bundle);
 const painter = await openPainter(bundle, threads);
-const exemplar = await openExemplarEncoder(bundle, threads);
+const exemplar = await openExemplarEncoder(painter, threads);
 const judge = await openSession(values.judge, threads);
 const rng: Rng = createRng(TOY.seeds.test + 1);
 const photographs = await readPhotographs(values.photographs, 500, rng).catch(endProgram);
@@ -47,6 +48,7 @@ const { imageSizePx, defaults } = bundle.conventions;
 const settings = {
   steps: values.steps ? Number(values.steps) : defaults.steps,
   guidanceScale: values.guidance ? Number(values.guidance) : defaults.guidanceScale,
+  candidates: values.candidates ? Number(values.candidates) : (defaults.candidates ?? 1),
 };
 
 // The stimuli are held out: their seed is one that no training stage uses.

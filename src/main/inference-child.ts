@@ -30,12 +30,13 @@ async function painterFor(folder: string, hash: string): Promise<Painter> {
 }
 
 /** Opened at the first two-stage job: most never need it. */
-function exemplarEncoderFor({ bundle }: Painter): Promise<ExemplarEncoder> {
-  const known = exemplarEncoders.get(bundle.hash);
+function exemplarEncoderFor(painter: Painter): Promise<ExemplarEncoder> {
+  const { hash } = painter.bundle;
+  const known = exemplarEncoders.get(hash);
   if (known) return known;
-  const opening = openExemplarEncoder(bundle);
-  exemplarEncoders.set(bundle.hash, opening);
-  opening.catch(() => exemplarEncoders.delete(bundle.hash));
+  const opening = openExemplarEncoder(painter);
+  exemplarEncoders.set(hash, opening);
+  opening.catch(() => exemplarEncoders.delete(hash));
   return opening;
 }
 

@@ -1,6 +1,9 @@
 // What a bundle's networks take and give, where exports follow different conventions: conditions and latents.
 
 import { AppError } from '../errors.js';
+import { maskBounds } from '../imaging/mask-shapes.js';
+import { writeRegion } from '../imaging/tensor.js';
+import type { MaskImage, RgbImage } from '../imaging/types.js';
 import { floats, type Session, type Tensor } from '../runtime/session.js';
 import type { Bundle } from './bundle.js';
 import type { Conventions } from './manifest.js';
@@ -21,14 +24,17 @@ export function unconditionalOf(bundle: Bundle): Float32Array {
   return bundle.uncondVector ?? new Float32Array(bundle.conventions.conditionSize);
 }
 
-/** The condition that a signal gives, through the mapper where the bundle has one: [conditionSize]. */
+/** The embedding E that a signal gives, before any mapper; it lies near the embedding Z of what was seen. */
+export function adaptSignal(brainAdapter: Session, signal: Float32Array): Promise<Float32Array> {
+  return runSingle(brainAdapter, { [brainAdapter.inputs[0]!.name]: floats(signal, [1, signal.length]) });
+}
+
+/** The condition that an adapted signal gives, through the mapper where the bundle has one: [conditionSize]. */
 export async function conditionOf(
-  { bundle, brainAdapter, mapper }: { bundle: Bundle; brainAdapter: Session; mapper: Session | undefined },
-  signal: Float32Array,
+  { bundle, mapper }: { bundle: Bundle; mapper: Session | undefined },
+  adapted: Float32Array,
 ): Promise<Float32Array> {
-  let vector = await runSingle(brainAdapter, {
-    [brainAdapter.inputs[0]!.name]: floats(signal, [1, signal.length]),
-  });
+  let vector = adapted;
   if (mapper) {
     // One token: some exports keep its axis, [batch, 1, size].
     const { name, shape } = mapper.inputs[0]!;
@@ -41,6 +47,20 @@ export async function conditionOf(
   if (vector.length !== conditionSize)
     throw unfit(mapper ? 'mapper' : 'brain_adapter', vector.length, `a conditionSize of ${conditionSize}`);
   return vector;
+}
+
+/** Z of a picture, or of its masked part alone (the square around the mask, the rest mid grey): [embedding]. */
+export function embedRegion(
+  imageEncoder: Session,
+  picture: RgbImage,
+  mask?: MaskImage,
+): Promise<Float32Array> {
+  const { name, shape } = imageEncoder.inputs[0]!;
+  const side = Number(shape[2]);
+  const whole = { x0: 0, y0: 0, x1: picture.width, y1: picture.height };
+  const pixels = new Float32Array(3 * side * side);
+  writeRegion(pixels, 0, picture, mask, (mask && maskBounds(mask)) ?? whole, side);
+  return runSingle(imageEncoder, { [name]: floats(pixels, [1, 3, side, side]) });
 }
 
 /**

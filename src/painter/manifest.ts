@@ -50,7 +50,12 @@ export const conventionsSchema = z.object({
   unconditional: z.enum(['zeros', 'learned']),
   voxels: z.int().positive(),
   subject: z.object({ label: z.string(), simulated: z.boolean() }),
-  defaults: z.object({ steps: z.int().min(1).max(1000), guidanceScale: z.number().min(0).max(30) }),
+  defaults: z.object({
+    steps: z.int().min(1).max(1000),
+    guidanceScale: z.number().min(0).max(30),
+    /** Paintings made for each one that is kept, the one nearest to the signal; absent: 1. */
+    candidates: z.int().min(1).max(16).optional(),
+  }),
   /** Side of the crop around the mask, as a multiple of the mask's longer side. */
   cropContext: z.number().min(1),
   /** sha256 of every other file of the bundle. */

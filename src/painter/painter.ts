@@ -7,7 +7,15 @@ import { readPlanar, writePlanar } from '../imaging/tensor.js';
 import type { MaskImage, RgbImage } from '../imaging/types.js';
 import { floats, openSession, type Provider, type Session, type Tensor } from '../runtime/session.js';
 import type { Bundle } from './bundle.js';
-import { conditionOf, fromLatents, runSingle, toLatents, unconditionalOf } from './components.js';
+import {
+  adaptSignal,
+  conditionOf,
+  embedRegion,
+  fromLatents,
+  runSingle,
+  toLatents,
+  unconditionalOf,
+} from './components.js';
 import { gaussianNoise } from './noise.js';
 import { createSampler } from './scheduler.js';
 
@@ -19,6 +27,8 @@ export interface Painter {
   readonly brainAdapter: Session;
   /** From the adapter's embedding to the UNet's condition; absent: they are the same. */
   readonly mapper: Session | undefined;
+  /** Opened when first asked for: only choosing among candidates and the two-stage baseline need it. UNSUPPORTED without one. */
+  imageEncoder(): Promise<Session>;
   close(): Promise<void>;
 }
 
@@ -33,7 +43,13 @@ export interface PaintRequest {
   readonly paintings: number;
   readonly steps: number;
   readonly guidanceScale: number;
-  /** Called after every denoising step of the job, counted over all paintings. */
+  /**
+   * Paintings made for each one that is kept: the one whose embedding lies nearest (cosine) to the signal's, as brain
+   * decoders choose among samples. Absent: the bundle's default. The noise of candidate c of painting i is number
+   * i * candidates + c.
+   */
+  readonly candidates?: number;
+  /** Called after every denoising step of the job, counted over all paintings and candidates. */
   readonly onStep?: (done: number, total: number) => void;
   readonly abort?: AbortSignal;
 }
@@ -61,6 +77,7 @@ export async function openPainter(
       openSession(path, options),
     ),
   );
+  let imageEncoder: Promise<Session> | undefined;
   return {
     bundle,
     unet: sessions[0]!,
@@ -68,8 +85,18 @@ export async function openPainter(
     vaeDecoder: sessions[2]!,
     brainAdapter: sessions[3]!,
     mapper: sessions[4],
+    async imageEncoder() {
+      const path = bundle.components.image_encoder;
+      if (!path)
+        throw new AppError('UNSUPPORTED', 'this model has no image encoder, which this method needs', {
+          field: 'method',
+        });
+      imageEncoder ??= openSession(path, options);
+      return imageEncoder;
+    },
     async close() {
       for (const session of sessions) await session.close();
+      await (await imageEncoder)?.close();
     },
   };
 }
@@ -80,7 +107,7 @@ export function checkRequest(bundle: Bundle, request: Omit<PaintRequest, 'onStep
     throw new AppError('BAD_INPUT', message, { field });
   };
   const { voxels } = bundle.conventions;
-  const { source, mask, signal, seed, paintings, steps, guidanceScale } = request;
+  const { source, mask, signal, seed, paintings, steps, guidanceScale, candidates = 1 } = request;
   if (mask.width !== source.width || mask.height !== source.height) {
     fail(
       'mask',
@@ -103,6 +130,8 @@ export function checkRequest(bundle: Bundle, request: Omit<PaintRequest, 'onStep
     fail('guidanceScale', `guidance must be from 0 to 30, it is ${guidanceScale}`);
   if (!Number.isInteger(paintings) || paintings < 1 || paintings > 16)
     fail('paintings', `paintings must be from 1 to 16, it is ${paintings}`);
+  if (!Number.isInteger(candidates) || candidates < 1 || candidates > 16)
+    fail('candidates', `candidates must be from 1 to 16, it is ${candidates}`);
 }
 
 /** Picture -> latents as the UNet sees them. */
@@ -114,6 +143,31 @@ async function encodeLatents(painter: Painter, image: RgbImage, hidden: MaskImag
     [painter.vaeEncoder.inputs[0]!.name]: floats(pixels, [1, 3, size, size]),
   });
   return toLatents(raw, painter.bundle.conventions);
+}
+
+async function decodeLatents(painter: Painter, latents: Float32Array): Promise<RgbImage> {
+  const { conventions } = painter.bundle;
+  const { imageSizePx: size, latentChannels, vaeScaleFactor } = conventions;
+  const side = size / vaeScaleFactor;
+  const decoded = await runSingle(painter.vaeDecoder, {
+    [painter.vaeDecoder.inputs[0]!.name]: floats(fromLatents(latents, conventions), [
+      1,
+      latentChannels,
+      side,
+      side,
+    ]),
+  });
+  return readPlanar(decoded, 0, size, size);
+}
+
+function cosine(a: Float32Array, b: Float32Array): number {
+  let [ab, aa, bb] = [0, 0, 0];
+  for (let i = 0; i < a.length; i++) {
+    ab += a[i]! * b[i]!;
+    aa += a[i]! * a[i]!;
+    bb += b[i]! * b[i]!;
+  }
+  return ab / Math.sqrt(aa * bb);
 }
 
 /** The mask at latent resolution, in the sense that the bundle declares. */
@@ -215,35 +269,39 @@ export async function* paint(painter: Painter, request: PaintRequest): AsyncGene
     conventions.maskDownscale,
     conventions.unetMaskMeaning,
   );
-  const { signal } = request;
-  const condition = signal ? await conditionOf(painter, signal) : unconditionalOf(painter.bundle);
+  const { signal, paintings, seed } = request;
+  const adapted = signal && (await adaptSignal(painter.brainAdapter, signal));
+  const condition = adapted ? await conditionOf(painter, adapted) : unconditionalOf(painter.bundle);
+  // Without a signal there is nothing to choose by.
+  const candidates = adapted ? (request.candidates ?? conventions.defaults.candidates ?? 1) : 1;
   const side = conventions.imageSizePx / conventions.vaeScaleFactor;
   const visits = createSampler(painter.bundle.scheduler, request.steps).visits.length;
   let done = 0;
-  for (let index = 0; index < request.paintings; index++) {
-    const latents = await denoise(painter, {
-      noise: gaussianNoise(request.seed, index, conventions.latentChannels * side * side),
-      maskedLatents,
-      mask: cells,
-      condition,
-      steps: request.steps,
-      guidanceScale: signal ? request.guidanceScale : 1,
-      abort: request.abort,
-      onStep: () => {
-        done += 1;
-        request.onStep?.(done, visits * request.paintings);
-      },
-    });
-    const decoded = await runSingle(painter.vaeDecoder, {
-      [painter.vaeDecoder.inputs[0]!.name]: floats(fromLatents(latents, conventions), [
-        1,
-        conventions.latentChannels,
-        side,
-        side,
-      ]),
-    });
-    const painted = readPlanar(decoded, 0, conventions.imageSizePx, conventions.imageSizePx);
-    const image = await pasteBack(source, painted, plan, weights);
+  const onStep = () => {
+    done += 1;
+    request.onStep?.(done, visits * paintings * candidates);
+  };
+  for (let index = 0; index < paintings; index++) {
+    let best: { painted: RgbImage; nearness: number } | undefined;
+    for (let candidate = 0; candidate < candidates; candidate++) {
+      const latents = await denoise(painter, {
+        noise: gaussianNoise(seed, index * candidates + candidate, conventions.latentChannels * side * side),
+        maskedLatents,
+        mask: cells,
+        condition,
+        steps: request.steps,
+        guidanceScale: signal ? request.guidanceScale : 1,
+        abort: request.abort,
+        onStep,
+      });
+      const painted = await decodeLatents(painter, latents);
+      const nearness =
+        candidates > 1
+          ? cosine(await embedRegion(await painter.imageEncoder(), painted, crop.mask), adapted!)
+          : 0;
+      if (!best || nearness > best.nearness) best = { painted, nearness };
+    }
+    const image = await pasteBack(source, best!.painted, plan, weights);
     yield { index, image, outsideMaskDifferentPixels: countDifferentOutside(source, image, mask) };
   }
 }

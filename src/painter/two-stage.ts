@@ -2,50 +2,36 @@
 // exemplar. Both stages use the bundle's own networks, so that only the route differs from painting by the signal.
 
 import { AppError } from '../errors.js';
-import { writeRegion } from '../imaging/tensor.js';
 import type { RgbImage } from '../imaging/types.js';
 import { floats, openSession, type SessionOptions } from '../runtime/session.js';
-import type { Bundle } from './bundle.js';
+import { embedRegion, runSingle } from './components.js';
 import { type Painter, type Painting, type PaintRequest, paint } from './painter.js';
 
-/** Picture -> the signal G(Z(picture)) that stands for it. */
+/** Picture -> the signal G(Z(picture)) that stands for it, [voxels]. */
 export interface ExemplarEncoder {
   encode(picture: RgbImage): Promise<Float32Array>;
   close(): Promise<void>;
 }
 
-/** Opens image encoder and pseudo brain generator of a bundle; UNSUPPORTED when it lacks either. */
+/** Opens the pseudo brain generator beside a painter; UNSUPPORTED when its bundle lacks it or the image encoder. */
 export async function openExemplarEncoder(
-  bundle: Bundle,
+  painter: Painter,
   options: SessionOptions = {},
 ): Promise<ExemplarEncoder> {
-  const { image_encoder: encoderPath, pseudo_brain_generator: generatorPath } = bundle.components;
-  if (!encoderPath || !generatorPath) {
-    throw new AppError(
-      'UNSUPPORTED',
-      'the two-stage method needs a model with image encoder and pseudo brain generator',
-      {
-        field: 'method',
-      },
-    );
+  const encoder = await painter.imageEncoder();
+  const path = painter.bundle.components.pseudo_brain_generator;
+  if (!path) {
+    throw new AppError('UNSUPPORTED', 'the two-stage method needs a model with a pseudo brain generator', {
+      field: 'method',
+    });
   }
-  const encoder = await openSession(encoderPath, options);
-  const generator = await openSession(generatorPath, options);
-  const side = Number(encoder.inputs[0]!.shape[2]);
+  const generator = await openSession(path, options);
   return {
     async encode(picture) {
-      const pixels = new Float32Array(3 * side * side);
-      const box = { x0: 0, y0: 0, x1: picture.width, y1: picture.height };
-      writeRegion(pixels, 0, picture, undefined, box, side);
-      const embedded = await encoder.run({ [encoder.inputs[0]!.name]: floats(pixels, [1, 3, side, side]) });
-      const embedding = embedded[encoder.outputs[0]!.name]!;
-      const made = await generator.run({ [generator.inputs[0]!.name]: embedding });
-      return made[generator.outputs[0]!.name]!.data as Float32Array;
+      const embedding = await embedRegion(encoder, picture);
+      return runSingle(generator, { [generator.inputs[0]!.name]: floats(embedding, [1, embedding.length]) });
     },
-    async close() {
-      await encoder.close();
-      await generator.close();
-    },
+    close: () => generator.close(),
   };
 }
 
@@ -63,22 +49,19 @@ export async function* paintTwoStage(
   exemplar: ExemplarEncoder,
   request: PaintRequest,
 ): AsyncGenerator<Painting> {
-  const { steps, paintings, onStep } = request;
+  const { paintings, onStep } = request;
   let decodeSteps = 0;
   let decoded: RgbImage | undefined;
-  const onDecodeStep = (done: number, total: number) => {
-    decodeSteps = total;
-    onStep?.(done, total * (1 + paintings));
-  };
-  const canvas = blankCanvas(painter.bundle.conventions.imageSizePx);
-  for await (const { image } of paint(painter, {
+  const decoding = {
     ...request,
-    ...canvas,
-    steps,
+    ...blankCanvas(painter.bundle.conventions.imageSizePx),
     paintings: 1,
-    onStep: onDecodeStep,
-  }))
-    decoded = image;
+    onStep: (done: number, total: number) => {
+      decodeSteps = total;
+      onStep?.(done, total * (1 + paintings));
+    },
+  };
+  for await (const { image } of paint(painter, decoding)) decoded = image;
   yield* paint(painter, {
     ...request,
     signal: await exemplar.encode(decoded!),

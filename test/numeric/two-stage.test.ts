@@ -22,7 +22,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'mindpainter-'));
   const bundle = await writeTinyBundle(join(folder, 'tiny'));
   painter = await openPainter(bundle, { threads: 1 });
-  exemplar = await openExemplarEncoder(bundle, { threads: 1 });
+  exemplar = await openExemplarEncoder(painter, { threads: 1 });
 });
 afterAll(async () => {
   await painter.close();
@@ -71,7 +71,9 @@ test('an exemplar becomes a signal of the subject, and another picture another o
 
 test('a bundle without an image encoder is refused by name', async () => {
   const bundle = await writeTinyBundle(join(folder, 'bare'), { exemplar: false });
-  await expect(openExemplarEncoder(bundle)).rejects.toMatchObject({ code: 'UNSUPPORTED', field: 'method' });
+  const bare = await openPainter(bundle, { threads: 1 });
+  await expect(openExemplarEncoder(bare)).rejects.toMatchObject({ code: 'UNSUPPORTED', field: 'method' });
+  await bare.close();
 });
 
 test('without a signal the condition plays no part, and guidance neither', async () => {
