@@ -90,7 +90,7 @@ export function studentInterval(values: Float64Array, confidence: number): Stati
 
 /**
  * Weighted mean and its two-way robust error, for observations drawn raterCount times itemCount times:
- * V = V(raters) R/(R-1) + V(items) I/(I-1) - V(single values), where each copy of a rater or item is a cluster of its own.
+ * V = V(raters) R/(R-1) + V(items) I/(I-1) - V(single values) N/(N-1); each copy of a rater or item is its own cluster.
  */
 function momentsOf({ rater, item, raters, items }: Crossing, values: Float64Array) {
   const raterSums = new Float64Array(raters.length);
@@ -120,6 +120,7 @@ function momentsOf({ rater, item, raters, items }: Crossing, values: Float64Arra
       itemSums[i]! += raterCounts[r]! * deviation;
       single += raterCounts[r]! * itemCounts[i]! * deviation * deviation;
     }
+    single *= total / (total - 1);
     // The variance of independent values is a floor: rater and item effects can only add to it.
     const variance = spread(raterCounts, raterSums) + spread(itemCounts, itemSums) - single;
     return { mean, error: Math.sqrt(Math.max(variance, single)) / total };
