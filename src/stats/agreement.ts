@@ -81,7 +81,9 @@ function rowsByBlock(answers: readonly BlockedAnswer[], table: AgreementTable): 
   const rows = new Map<string, number[]>();
   table.items.forEach((item, row) => {
     const block = blockOf.get(item)!;
-    rows.set(block, [...(rows.get(block) ?? []), row]);
+    const own = rows.get(block);
+    if (own) own.push(row);
+    else rows.set(block, [row]);
   });
   return rows;
 }

@@ -78,12 +78,13 @@ function symmetric(
   return defined({ low: mean - reach, high: mean + reach });
 }
 
-/** Student's t interval of the mean of independent values; UNDEFINED for fewer than two. */
+/** Student's t interval of the mean of independent values; UNDEFINED for fewer than two, or if all are the same. */
 export function studentInterval(values: Float64Array, confidence: number): Statistic<Interval> {
   const n = values.length;
   if (n < 2) return undefinedBecause(`an interval needs two values or more; there are ${n}`);
   const mean = meanOf(values);
   const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  if (squares === 0) return undefinedBecause('every value is the same: the data show no variance');
   const reach = studentQuantile((1 + confidence) / 2, n - 1) * Math.sqrt(squares / (n - 1) / n);
   return defined({ low: mean - reach, high: mean + reach });
 }
@@ -94,35 +95,46 @@ export function studentInterval(values: Float64Array, confidence: number): Stati
  */
 function momentsOf({ rater, item, raters, items }: Crossing, values: Float64Array) {
   const raterSums = new Float64Array(raters.length);
+  const raterWeights = new Float64Array(raters.length);
   const itemSums = new Float64Array(items.length);
-  const spread = (counts: Float64Array, sums: Float64Array) => {
+  const itemWeights = new Float64Array(items.length);
+  const spread = (counts: Float64Array, sums: Float64Array, weights: Float64Array, mean: number) => {
     let total = 0;
-    for (let i = 0; i < counts.length; i++) total += counts[i]! * sums[i]! ** 2;
+    for (let i = 0; i < counts.length; i++) total += counts[i]! * (sums[i]! - mean * weights[i]!) ** 2;
     return (total * counts.length) / (counts.length - 1);
   };
   return (raterCounts: Float64Array, itemCounts: Float64Array): { mean: number; error: number } => {
-    let total = 0;
-    let sum = 0;
-    for (let k = 0; k < values.length; k++) {
-      const weight = raterCounts[rater[k]!]! * itemCounts[item[k]!]!;
-      total += weight;
-      sum += weight * values[k]!;
-    }
-    const mean = sum / total;
-    raterSums.fill(0);
-    itemSums.fill(0);
-    let single = 0;
+    for (const sums of [raterSums, raterWeights, itemSums, itemWeights]) sums.fill(0);
+    let squares = 0;
     for (let k = 0; k < values.length; k++) {
       const r = rater[k]!;
+      if (raterCounts[r] === 0) continue;
       const i = item[k]!;
-      const deviation = values[k]! - mean;
-      raterSums[r]! += itemCounts[i]! * deviation;
-      itemSums[i]! += raterCounts[r]! * deviation;
-      single += raterCounts[r]! * itemCounts[i]! * deviation * deviation;
+      const value = values[k]!;
+      const byRater = raterCounts[r]! * value;
+      const byItem = itemCounts[i]! * value;
+      raterSums[r]! += byItem;
+      raterWeights[r]! += itemCounts[i]!;
+      itemSums[i]! += byRater;
+      itemWeights[i]! += raterCounts[r]!;
+      squares += byRater * byItem;
     }
-    single *= total / (total - 1);
+    let total = 0;
+    let sum = 0;
+    for (let r = 0; r < raterCounts.length; r++) {
+      total += raterCounts[r]! * raterWeights[r]!;
+      sum += raterCounts[r]! * raterSums[r]!;
+    }
+    const mean = sum / total;
+    // One pass: ratings are small whole numbers, whose sums are exact. What rounding leaves of equal values is no variance.
+    const within = squares - mean * sum;
+    const single = within > squares * 1e-12 ? (within * total) / (total - 1) : 0;
+    const variance =
+      spread(raterCounts, raterSums, raterWeights, mean) +
+      spread(itemCounts, itemSums, itemWeights, mean) -
+      single;
     // The variance of independent values is a floor: rater and item effects can only add to it.
-    const variance = spread(raterCounts, raterSums) + spread(itemCounts, itemSums) - single;
-    return { mean, error: Math.sqrt(Math.max(variance, single)) / total };
+    const error = single > 0 ? Math.sqrt(Math.max(variance, single)) / total : 0;
+    return { mean, error };
   };
 }

@@ -263,7 +263,7 @@ distributions = {
     "chiSquareTail": [[x, k, float(st.chi2.sf(x, k))] for x in (0.1, 1, 5, 30, 200) for k in (1, 2, 3, 9, 100)],
     "studentTail": [[t, k, float(st.t.sf(t, k))] for t in (-2, 0, 0.3, 2, 10) for k in (1, 2, 19, 400)],
     # scipy's own ppf is good to 2e-9 only; the root of its cdf is better.
-    "studentQuantile": [[p, k, brentq(lambda t: st.t.cdf(t, k) - p, -100, 100, xtol=1e-14, rtol=1e-14)] for p in (0.01, 0.6, 0.975, 0.9995) for k in (1, 4, 19, 99)],
+    "studentQuantile": [[p, k, brentq(lambda t: st.t.cdf(t, k) - p, -1e4, 1e4, xtol=1e-14, rtol=1e-14)] for p in (0.01, 0.6, 0.975, 0.9995) for k in (1, 4, 19, 99)],
     "fairBinomialCdf": [[k, n, float(st.binom.cdf(k, n, 0.5))] for k, n in ((0, 1), (3, 9), (40, 100), (950, 2000))],
 }
 
