@@ -1,5 +1,5 @@
 // The mean of ratings crossed by rater and item, with each interval that is known for it side by side.
-// `studentised` is the headline: docs/decisions/0004-study-intervals.md has the coverage of all of them.
+// `studentised` is the headline: docs/decisions/0005-study-intervals.md has the coverage of all of them.
 
 import {
   type BootstrapOptions,
