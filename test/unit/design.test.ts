@@ -206,6 +206,25 @@ test('the seed decides everything, and another seed gives another design', () =>
   expect(design(4, preset, createRng).slots).not.toEqual(design(3, preset, createRng).slots);
 });
 
+test("orders are random: each rater's is another, and every item opens a sequence about equally often", () => {
+  const small: DesignParameters = { ...preset, items: itemsOf(8), raters: 4, groups: 1 };
+  const openings = new Map<string, number>();
+  for (let seed = 0; seed < 1000; seed++) {
+    const { slots } = design(seed, small, createRng);
+    const first = slots.find(({ kind }) => kind === 'RATING')!.item!;
+    openings.set(first, (openings.get(first) ?? 0) + 1);
+  }
+  // 125 expected of each; the chi-square of 7 degrees exceeds 24.3 once in a thousand.
+  const chiSquare = [...openings.values()].reduce((sum, n) => sum + (n - 125) ** 2 / 125, 0);
+  expect(openings.size).toBe(8);
+  expect(chiSquare).toBeLessThan(24.3);
+  const { slots } = design(1, preset, createRng);
+  const orders = Array.from({ length: 20 }, (_, rater) =>
+    slots.filter((slot) => slot.rater === rater && slot.kind === 'RATING').map(({ item }) => item),
+  );
+  expect(new Set(orders.map(String)).size).toBe(20);
+});
+
 test('the report sees faults that were put into a sound design', () => {
   const made = design(1, preset, createRng);
   const rating = made.slots.filter(({ kind }) => kind === 'RATING');
