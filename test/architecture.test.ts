@@ -9,6 +9,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   graph: [],
   metrics: [],
   stats: [],
+  design: ['stats'],
   fmri: [],
   imaging: [],
   runtime: [],
@@ -18,7 +19,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   toy: ['imaging', 'fmri'],
   store: ['generated'],
   queue: ['store'],
-  services: ['store', 'queue', 'fmri', 'imaging', 'stats', 'generated'],
+  services: ['store', 'queue', 'fmri', 'imaging', 'stats', 'design', 'generated'],
   jobs: ['services', 'store', 'queue', 'painter', 'train', 'runtime', 'metrics', 'imaging'],
   api: ['services', 'generated', 'store'],
 };
