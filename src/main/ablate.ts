@@ -27,6 +27,7 @@ ${list()}
   --seeds N              trainings of each setting (default 1)
   --steps N              optimiser steps of every training in a cell
   --stimuli A,B          numbers of training stimuli in place of the experiment's own
+  --hidden N             width of both brain networks (default: the toy's, 512 and 768)
   --held-out N           held-out stimuli (default 600)
   --pairs N              pairs painted in each test (default 60)
   --painting-steps N     denoising steps of a painting (default 25)
@@ -56,6 +57,7 @@ function readOptions(): { experiment: Experiment; options: Options } | undefined
       seeds: { type: 'string', default: '1' },
       steps: { type: 'string' },
       stimuli: { type: 'string' },
+      hidden: { type: 'string' },
       'held-out': { type: 'string', default: '600' },
       pairs: { type: 'string', default: '60' },
       'painting-steps': { type: 'string', default: '25' },
@@ -87,6 +89,7 @@ function readOptions(): { experiment: Experiment; options: Options } | undefined
     pool: wholeNumber('pool', values.pool),
     width: wholeNumber('width', values.width),
     ...(values.steps ? { steps: wholeNumber('steps', values.steps) } : {}),
+    ...(values.hidden ? { hidden: wholeNumber('hidden', values.hidden) } : {}),
     ...(values.threads ? { threads: wholeNumber('threads', values.threads) } : {}),
     ...(values.stimuli
       ? { stimuli: values.stimuli.split(',').map((text) => wholeNumber('stimuli', text)) }

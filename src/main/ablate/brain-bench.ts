@@ -54,6 +54,8 @@ export async function brainCells(
         seed,
         generatorSteps: options.steps ?? STEPS.generator,
         adapterSteps: options.steps ?? STEPS.adapter,
+        generatorHidden: options.hidden ?? TOY.pseudoBrainGenerator.hidden,
+        adapterHidden: options.hidden ?? TOY.brainAdapter.hidden,
         heldOut: options.heldOut,
         photographs: options.photographs.join(),
         imageEncoder,
@@ -93,6 +95,12 @@ const withRepetitions = (data: BrainData, repetitions: number): BrainData => ({
   ...data,
   trialsOf: data.trialsOf.map((trials) => trials.slice(0, repetitions)),
 });
+
+/** The generator does not know how the adapter is trained: cells that differ in that alone share it. */
+function generatorSettings(settings: Settings): Settings {
+  const { signals, sigma, adapterSteps, adapterHidden, heldOut, ...rest } = settings;
+  return rest;
+}
 
 const meanOf = (values: Float32Array) => {
   const finite = values.filter(Number.isFinite);
@@ -155,39 +163,38 @@ export async function openBrainBench(options: Options, cells: readonly Cell[]): 
       const data = withRepetitions(whole, repetitions);
       const candidates = Array.from({ length: Math.ceil(count / BLOCK) * BLOCK }, (_, i) => i);
       const stimuli = createRng(seed).shuffle(candidates).slice(0, count);
+      const size = {
+        generator: { ...TOY.pseudoBrainGenerator, hidden: Number(settings.generatorHidden) },
+        adapter: { ...TOY.brainAdapter, hidden: Number(settings.adapterHidden) },
+      };
       const stage: Omit<StageOptions, 'folder' | 'seed'> = {
         ...threads,
         saveEvery: 100,
         onProgress: (progress) => say(progressLine(progress)),
       };
-      // The generator does not know how the adapter is trained: cells that differ in that alone share it.
-      const {
-        signals: _,
-        sigma: __,
-        adapterSteps: ___,
-        heldOut: ____,
-        ...shared
-      } = settings as Record<string, never>;
+      const shared = generatorSettings(settings);
       const generator = await trainToyGenerator(
         data,
         stimuli,
         { ...PLAN.pseudoBrainGenerator, steps: Number(settings.generatorSteps) },
         { ...stage, folder: join(folder, 'parts', `generator-${hashSettings(shared)}`), seed: 100 * seed },
+        size.generator,
       );
-      const noise = await toyResidualNoise(data, generator.weights, stimuli, sigma);
+      const noise = await toyResidualNoise(data, generator.weights, stimuli, sigma, size.generator);
       const adapter = await trainToyAdapter(
         noise,
         stimuli,
         { ...PLAN.brainAdapter, steps: Number(settings.adapterSteps) },
         { ...stage, folder: checkpoints, seed: 100 * seed + 1 },
         signals,
+        size.adapter,
       );
       return {
         ...(await measureGenerator(
           heldOut,
-          await predictSignals(heldOut, generator.weights, TOY.pseudoBrainGenerator),
+          await predictSignals(heldOut, generator.weights, size.generator),
         )),
-        ...(await measureAdapter(heldOut, toyAdapterNetwork(adapter.weights), threads)),
+        ...(await measureAdapter(heldOut, toyAdapterNetwork(adapter.weights, size.adapter), threads)),
       };
     },
     async close() {},

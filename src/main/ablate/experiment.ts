@@ -50,6 +50,8 @@ export interface Options {
   readonly steps?: number;
   /** Overrides the grid's numbers of training stimuli. */
   readonly stimuli?: readonly number[];
+  /** Width of both brain networks in place of the toy's. */
+  readonly hidden?: number;
   readonly heldOut: number;
   /** Held-out pairs painted for each test of a cell. */
   readonly pairs: number;

@@ -1,7 +1,8 @@
-// The toy's two brain networks at their settled sizes, and the noise between them: shared by training and ablations.
+// The toy's two brain networks and the noise between them, at the toy's sizes unless told: shared by training and ablations.
 
 import type { BrainData } from '../../train/brain-data.js';
 import {
+  type BrainNetworkSize,
   predictSignals,
   type ResidualNoise,
   trainBrainAdapter,
@@ -18,13 +19,16 @@ export const trainToyGenerator = (
   stimuli: readonly number[],
   plan: StagePlan,
   options: StageOptions,
-): Promise<StageResult> =>
-  trainPseudoBrainGenerator(data, stimuli, { size: TOY.pseudoBrainGenerator, plan }, options);
+  size: BrainNetworkSize = TOY.pseudoBrainGenerator,
+): Promise<StageResult> => trainPseudoBrainGenerator(data, stimuli, { size, plan }, options);
 
 /** G as ONNX bytes. */
-export const toyGeneratorNetwork = (weights: Weights): Uint8Array =>
+export const toyGeneratorNetwork = (
+  weights: Weights,
+  size: BrainNetworkSize = TOY.pseudoBrainGenerator,
+): Uint8Array =>
   pseudoBrainNetwork(weights, {
-    ...TOY.pseudoBrainGenerator,
+    ...size,
     outputs: TOY.voxels,
     embeddingSize: TOY.imageEncoder.embeddingSize,
   });
@@ -35,10 +39,11 @@ export async function toyResidualNoise(
   generator: Weights,
   stimuli: readonly number[],
   sigma: ResidualNoise['sigma'] = TOY.sigma,
+  size: BrainNetworkSize = TOY.pseudoBrainGenerator,
 ): Promise<ResidualNoise> {
   return {
     data,
-    predicted: await predictSignals(data, generator, TOY.pseudoBrainGenerator),
+    predicted: await predictSignals(data, generator, size),
     trials: stimuli.flatMap((stimulus) => data.trialsOf[stimulus]!),
     sigma,
   };
@@ -51,13 +56,13 @@ export const trainToyAdapter = (
   plan: StagePlan,
   options: StageOptions,
   signals: AdapterSignals = 'both',
-): Promise<StageResult> =>
-  trainBrainAdapter(noise, stimuli, { size: TOY.brainAdapter, plan, tau: TOY.tau, signals }, options);
+  size: BrainNetworkSize = TOY.brainAdapter,
+): Promise<StageResult> => trainBrainAdapter(noise, stimuli, { size, plan, tau: TOY.tau, signals }, options);
 
 /** A as ONNX bytes. */
-export const toyAdapterNetwork = (weights: Weights): Uint8Array =>
+export const toyAdapterNetwork = (weights: Weights, size: BrainNetworkSize = TOY.brainAdapter): Uint8Array =>
   brainAdapterNetwork(weights, {
-    ...TOY.brainAdapter,
+    ...size,
     outputs: TOY.imageEncoder.embeddingSize,
     voxels: TOY.voxels,
   });
