@@ -4,15 +4,27 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { AppError, isAppError } from '../errors.js';
+import { conditioning } from './ablate/conditioning.js';
 import type { Experiment, Options } from './ablate/experiment.js';
+import { guidance } from './ablate/guidance.js';
+import { masks } from './ablate/masks.js';
 import { drawFigure } from './ablate/plot.js';
 import { intervalNote, markdownTable } from './ablate/report.js';
 import { rowsOverSeeds, runCells } from './ablate/runner.js';
 import { sigma } from './ablate/sigma.js';
+import { sigmaPainting } from './ablate/sigma-painting.js';
 import { signals } from './ablate/signals.js';
 import { trials } from './ablate/trials.js';
 
-const EXPERIMENTS: readonly Experiment[] = [signals, trials, sigma];
+const EXPERIMENTS: readonly Experiment[] = [
+  signals,
+  trials,
+  sigma,
+  sigmaPainting,
+  conditioning,
+  masks,
+  guidance,
+];
 
 const list = () => EXPERIMENTS.map(({ name, about }) => `  ${name.padEnd(16)} ${about}`).join('\n');
 

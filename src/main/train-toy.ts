@@ -10,7 +10,7 @@ import { autoencoderObjective, imageEncoderObjective } from '../train/objectives
 import { createRng } from '../train/rng.js';
 import { type StageResult, trainStage, type Weights } from '../train/stage.js';
 import { endProgram } from './end-program.js';
-import { autoencoderBatch, encoderBatch } from './toy/batches.js';
+import { autoencoderBatch, encoderBatch, sampleMasked } from './toy/batches.js';
 import { simulateBrainData, toySubject } from './toy/brain-data.js';
 import {
   toyAdapterNetwork,
@@ -133,7 +133,7 @@ const pool = await toyPool(
   {
     count: Number(values.pool),
     seed: TOY.seeds.train + 99,
-    photographs,
+    sample: (rng) => sampleMasked(rng, photographs),
     onProgress: (done) => done % 1600 === 0 && say(`pool ${done}/${values.pool}`),
   },
 );

@@ -44,3 +44,37 @@ export function barPanel(rows: readonly Row[], request: PanelRequest): Panel {
 }
 
 const texts = ({ title, xLabel, yLabel }: PanelRequest) => ({ title, xLabel, yLabel });
+
+/** One row a test: figures that a cell has side by side become a series each, named `value`. */
+export function byTest(rows: readonly Row[], tests: Readonly<Record<string, string>>): Row[] {
+  return rows.flatMap((row) =>
+    Object.entries(tests).flatMap(([figure, test]) => {
+      const value = row.figures[figure];
+      return value ? [{ ...row, labels: [row.labels[0]!, test], figures: { value } }] : [];
+    }),
+  );
+}
+
+/** Identification and, where there was a judge, accuracy; `tests` names the tests whose scores are drawn. */
+export function paintingPanels(
+  rows: readonly Row[],
+  draw: typeof barPanel,
+  xLabel: string,
+  tests: Readonly<Record<string, string>>,
+): Panel[] {
+  const scores = (figure: string) =>
+    byTest(rows, Object.fromEntries(Object.entries(tests).map(([test, name]) => [`${test}${figure}`, name])));
+  const by = { x: 0, series: 1, figure: 'value', xLabel };
+  const judged = scores('Accuracy');
+  const identified = draw(scores('Identification'), {
+    ...by,
+    title: 'Painting identified among all stimuli',
+    yLabel: 'two-way identification',
+  });
+  const panels: Panel[] = [{ ...identified, references: [{ name: 'chance', y: 0.5 }] }];
+  if (judged.length > 0) {
+    const named = draw(judged, { ...by, title: 'Kind named by the judge', yLabel: 'share right' });
+    panels.push({ ...named, references: [{ name: 'chance', y: 1 / 12 }] });
+  }
+  return panels;
+}

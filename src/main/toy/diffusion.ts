@@ -1,16 +1,13 @@
 // The toy's diffusion stage: its pool of encoded scenes and its UNet, shared by training and ablations.
 
-import type { MaskMode } from '../../imaging/mask-sampler.js';
-import type { RgbImage } from '../../imaging/types.js';
 import { alphasCumprod } from '../../painter/scheduler.js';
 import { openSession } from '../../runtime/session.js';
-import { buildPool, type DiffusionPool } from '../../train/diffusion-pool.js';
+import { buildPool, type DiffusionPool, type MaskedPicture } from '../../train/diffusion-pool.js';
 import { type Conditioner, type DiffusionSettings, trainDiffusion } from '../../train/diffusion-stage.js';
 import { unetNetwork } from '../../train/networks.js';
 import { cachedPool } from '../../train/pool-file.js';
-import { createRng } from '../../train/rng.js';
+import { createRng, type Rng } from '../../train/rng.js';
 import type { StageOptions, StagePlan, StageResult, Weights } from '../../train/stage.js';
-import { sampleMasked } from './batches.js';
 import { TOY, TOY_GEOMETRY, TOY_SCHEDULER } from './settings.js';
 
 export type ToyUnetSize = Pick<DiffusionSettings['size'], 'widths' | 'embedding' | 'heads'>;
@@ -18,34 +15,29 @@ export type ToyUnetSize = Pick<DiffusionSettings['size'], 'widths' | 'embedding'
 export interface PoolRequest {
   readonly count: number;
   readonly seed: number;
-  readonly photographs: readonly RgbImage[];
-  /** Shares of the mask modes; the paper's when absent. */
-  readonly masks?: Readonly<Record<MaskMode, number>>;
+  /** Draws the next picture with its mask. */
+  readonly sample: (rng: Rng) => MaskedPicture;
   /** An existing bundle's latentScalingFactor; absent: latents get unit standard deviation. */
   readonly scale?: number;
   readonly threads?: number;
   readonly onProgress?: (done: number) => void;
 }
 
-/** The pool kept at `path`, or a new one of scenes with training masks, encoded and then kept there. */
+/** The pool kept at `path`, or a new one of the pictures that `sample` draws, then kept there. */
 export function toyPool(
   path: string,
   networks: { readonly vaeEncoder: Uint8Array | string; readonly imageEncoder: Uint8Array | string },
   request: PoolRequest,
 ): Promise<DiffusionPool> {
-  const { count, seed, photographs, masks, scale, onProgress, threads } = request;
+  const { count, seed, sample, scale, onProgress, threads } = request;
   return cachedPool(path, async () => {
     const options = threads ? { threads } : {};
     const vaeEncoder = await openSession(networks.vaeEncoder, options);
     const imageEncoder = await openSession(networks.imageEncoder, options);
-    const pool = await buildPool(
-      { vaeEncoder, imageEncoder },
-      TOY_GEOMETRY,
-      count,
-      (rng) => sampleMasked(rng, photographs, masks),
-      createRng(seed),
-      { ...(scale ? { scale } : {}), ...(onProgress ? { onProgress } : {}) },
-    );
+    const pool = await buildPool({ vaeEncoder, imageEncoder }, TOY_GEOMETRY, count, sample, createRng(seed), {
+      ...(scale ? { scale } : {}),
+      ...(onProgress ? { onProgress } : {}),
+    });
     await vaeEncoder.close();
     await imageEncoder.close();
     return pool;
