@@ -111,6 +111,8 @@ function readOptions(): { experiment: Experiment; options: Options } | undefined
   return { experiment, options };
 }
 
+const titleOf = ({ about }: Experiment) => about[0]!.toUpperCase() + about.slice(1);
+
 async function run(experiment: Experiment, options: Options): Promise<void> {
   const { folder, seeds } = options;
   const cells = await experiment.cells(options);
@@ -130,7 +132,7 @@ async function run(experiment: Experiment, options: Options): Promise<void> {
   };
   await mkdir(join(folder, experiment.name), { recursive: true });
   await writeFile(paths.table, table);
-  await writeFile(paths.plot, drawFigure(experiment.about, experiment.panels(rows)));
+  await writeFile(paths.plot, drawFigure(titleOf(experiment), experiment.panels(rows)));
   process.stdout.write(`${table}\n`);
   const summary = finished.map(({ name, settings, figures, seconds, path }) => ({
     name,

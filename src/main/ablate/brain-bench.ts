@@ -107,17 +107,19 @@ const meanOf = (values: Float32Array) => {
   return finite.reduce((sum, x) => sum + x, 0) / finite.length;
 };
 
-/** Mean over voxels of the correlation of G(Z) with the mean of three held-out trials, and what noise allows. */
-async function measureGenerator(heldOut: SimulatedData, predicted: Float32Array): Promise<Figures> {
-  const { voxels, betas, stimulusOfTrial, specs } = heldOut;
-  const all = specs.map((_, i) => i);
-  const real = rowsOf(all, voxels, (i, row) => row.set(signalOf(heldOut, i, 3))).data as Float32Array;
+/** The mean of three trials of every stimulus, [stimuli, voxels]. */
+const meansOfThree = (data: SimulatedData) =>
+  rowsOf(
+    data.specs.map((_, i) => i),
+    data.voxels,
+    (i, row) => row.set(signalOf(data, i, 3)),
+  ).data as Float32Array;
+
+/** The correlation that a perfect model would have with the mean of three trials, mean over voxels. */
+function noiseCeiling({ voxels, betas, stimulusOfTrial }: SimulatedData): number {
   const trials = Array.from(stimulusOfTrial, (stimulus) => ({ stimulus, repetition: 1 }));
   const ncsnr = estimateNoiseCeilingSnr([{ betas, trials }], voxels);
-  return {
-    correlation: { mean: meanOf(columnCorrelations(predicted, real, voxels)) },
-    ceiling: { mean: meanOf(ncsnr.map((snr) => Math.sqrt(noiseCeilingPercent(snr, 3) / 100))) },
-  };
+  return meanOf(ncsnr.map((snr) => Math.sqrt(noiseCeilingPercent(snr, 3) / 100)));
 }
 
 async function measureAdapter(heldOut: SimulatedData, adapter: Uint8Array, threads: { threads?: number }) {
@@ -150,6 +152,8 @@ export async function openBrainBench(options: Options, cells: readonly Cell[]): 
   }
   const whole = concatenate(blocks);
   const heldOut = await simulateBrainData(subject, encoder, options.heldOut, TOY.seeds.test, photographs);
+  const heldOutMeans = meansOfThree(heldOut);
+  const ceiling = noiseCeiling(heldOut);
 
   return {
     async measure({ settings }, checkpoints) {
@@ -189,11 +193,10 @@ export async function openBrainBench(options: Options, cells: readonly Cell[]): 
         signals,
         size.adapter,
       );
+      const predicted = await predictSignals(heldOut, generator.weights, size.generator);
       return {
-        ...(await measureGenerator(
-          heldOut,
-          await predictSignals(heldOut, generator.weights, size.generator),
-        )),
+        correlation: { mean: meanOf(columnCorrelations(predicted, heldOutMeans, heldOut.voxels)) },
+        ceiling: { mean: ceiling },
         ...(await measureAdapter(heldOut, toyAdapterNetwork(adapter.weights, size.adapter), threads)),
       };
     },

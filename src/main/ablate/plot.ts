@@ -95,12 +95,14 @@ function drawPanel(panel: Panel, colourOf: (series: string) => string): string {
       parts.push(`<path class="axis" d="M${at(x(tick))} ${INNER.height}v5"/>`);
       parts.push(text(x(tick), INNER.height + 19, short(tick), 'class="tick-x" text-anchor="middle"'));
     }
-    for (const one of series) {
+    for (const [k, one] of series.entries()) {
       const colour = colourOf(one.name);
-      const places = one.points.map((p) => `${at(x(Number(p.x)))} ${at(y(p.y))}`);
+      // Curves stand a little apart, so that error bars at one x do not cover each other.
+      const beside = (k - (series.length - 1) / 2) * 5;
+      const places = one.points.map((p) => `${at(x(Number(p.x)) + beside)} ${at(y(p.y))}`);
       parts.push(`<path d="M${places.join('L')}" stroke="${colour}" stroke-width="2" fill="none"/>`);
       for (const point of one.points) {
-        const place = x(Number(point.x));
+        const place = x(Number(point.x)) + beside;
         if (point.low !== undefined && point.high !== undefined)
           parts.push(errorBar(place, y(point.low), y(point.high), colour));
         const label = `<title>${escapeXml(`${one.name} ${point.x}: ${short(point.y)}`)}</title>`;
@@ -130,7 +132,8 @@ function drawPanel(panel: Panel, colourOf: (series: string) => string): string {
   }
   for (const { name, y: value } of references) {
     parts.push(`<path class="reference" d="M0 ${at(y(value))}H${INNER.width}"/>`);
-    parts.push(text(INNER.width - 4, y(value) - 5, name, 'class="note" text-anchor="end"'));
+    const beside = y(value) < 16 ? y(value) + 14 : y(value) - 5;
+    parts.push(text(INNER.width - 4, beside, name, 'class="note" text-anchor="end"'));
   }
   parts.push(`<path class="axis" d="M0 0V${INNER.height}H${INNER.width}"/>`);
   parts.push(text(INNER.width / 2, -14, panel.title, 'class="heading" text-anchor="middle"'));
@@ -164,9 +167,10 @@ export function drawFigure(title: string, panels: readonly Panel[]): string {
     const key = `<rect x="${at(x)}" y="${at(y - 9)}" width="14" height="10" fill="${colourOf(name)}"/>`;
     return `${key}${text(x + 20, y, name, 'class="legend"')}`;
   });
+  const titleSize = Math.min(15, (1.7 * width) / title.length).toFixed(1);
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img">
 <title>${escapeXml(title)}</title>
-<style>text{font:12px Helvetica,Arial,'DejaVu Sans',sans-serif;fill:#222}.heading{font-weight:bold}.main{font-size:15px;font-weight:bold}.note{fill:#555}.axis{stroke:#222;fill:none}.grid{stroke:#e3e3e3;fill:none}.reference{stroke:#555;stroke-dasharray:5 4;fill:none}</style>
+<style>text{font:12px Helvetica,Arial,'DejaVu Sans',sans-serif;fill:#222}.heading{font-weight:bold}.main{font-size:${titleSize}px;font-weight:bold}.note{fill:#555;paint-order:stroke;stroke:#fff;stroke-width:3px}.axis{stroke:#222;fill:none}.grid{stroke:#e3e3e3;fill:none}.reference{stroke:#555;stroke-dasharray:5 4;fill:none}</style>
 <rect width="${width}" height="${height}" fill="#fff"/>
 ${text(width / 2, 22, title, 'class="main" text-anchor="middle"')}
 ${body.join('\n')}

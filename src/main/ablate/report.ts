@@ -32,4 +32,4 @@ export function markdownTable(experiment: Experiment, rows: readonly Row[]): str
 export const intervalNote = (seeds: number): string =>
   seeds > 1
     ? `Means over ${seeds} seeds; in brackets the lowest and the highest seed.`
-    : 'One seed; in brackets 95 % intervals: of retrieval over draws of candidates, of shares by Wilson.';
+    : 'One seed; in brackets 95 % intervals: of retrieval over 30 draws of candidates, of shares by Wilson.';

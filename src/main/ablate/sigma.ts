@@ -48,13 +48,13 @@ export const sigma: Experiment = {
       barPanel(rows, {
         ...by,
         figure: 'forward1',
-        yLabel: 'top-1 of 300',
+        yLabel: 'top-1 retrieval',
         title: 'Retrieval, single trials',
       }),
       barPanel(rows, {
         ...by,
         figure: 'forward3',
-        yLabel: 'top-1 of 300',
+        yLabel: 'top-1 retrieval',
         title: 'Retrieval, mean of three',
       }),
       barPanel(rows, { ...by, figure: 'kind3', yLabel: 'kind read out', title: 'Kind, mean of three' }),

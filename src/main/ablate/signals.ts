@@ -42,13 +42,13 @@ export const signals: Experiment = {
       linePanel(rows, {
         ...by,
         figure: 'forward1',
-        yLabel: 'top-1 of 300',
+        yLabel: 'top-1 retrieval',
         title: 'Retrieval, single trials',
       }),
       linePanel(rows, {
         ...by,
         figure: 'forward3',
-        yLabel: 'top-1 of 300',
+        yLabel: 'top-1 retrieval',
         title: 'Retrieval, mean of three',
       }),
       linePanel(rows, { ...by, figure: 'kind3', yLabel: 'kind read out', title: 'Kind, mean of three' }),

@@ -63,13 +63,13 @@ export const trials: Experiment = {
       linePanel(byTrials(rows), {
         ...by,
         figure: 'forward1',
-        yLabel: 'top-1 of 300',
+        yLabel: 'top-1 retrieval',
         title: 'Retrieval, single trials',
       }),
       linePanel(byTrials(rows), {
         ...by,
         figure: 'forward3',
-        yLabel: 'top-1 of 300',
+        yLabel: 'top-1 retrieval',
         title: 'Retrieval, mean of three',
       }),
     ];
