@@ -23,7 +23,7 @@ import { readPhotographs } from '../toy/photographs.js';
 import { progressLine } from '../toy/progress.js';
 import { measureReadout } from '../toy/readout.js';
 import { PLAN, TOY } from '../toy/settings.js';
-import type { Bench, Cell, Figure, Figures, Options, Settings } from './experiment.js';
+import type { Bench, Cell, Figure, Options, Settings } from './experiment.js';
 import { hashSettings } from './runner.js';
 
 /** Stimuli of one block of sessions; each block has its own seed, so a longer data set begins with the shorter. */
