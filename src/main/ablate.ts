@@ -3,7 +3,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { AppError, isAppError } from '../errors.js';
+import { AppError } from '../errors.js';
 import { conditioning } from './ablate/conditioning.js';
 import type { Experiment, Options } from './ablate/experiment.js';
 import { guidance } from './ablate/guidance.js';
@@ -15,6 +15,7 @@ import { sigma } from './ablate/sigma.js';
 import { sigmaPainting } from './ablate/sigma-painting.js';
 import { signals } from './ablate/signals.js';
 import { trials } from './ablate/trials.js';
+import { endProgram } from './end-program.js';
 
 const EXPERIMENTS: readonly Experiment[] = [
   signals,
@@ -58,28 +59,36 @@ function wholeNumber(field: string, text: string): number {
   return value;
 }
 
+function parseOptions() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        bundle: { type: 'string', default: 'models/toy' },
+        judge: { type: 'string', default: 'models/judge/model.onnx' },
+        photographs: { type: 'string', multiple: true, default: [] },
+        folder: { type: 'string', default: 'runs/ablate' },
+        seeds: { type: 'string', default: '1' },
+        steps: { type: 'string' },
+        stimuli: { type: 'string' },
+        hidden: { type: 'string' },
+        'held-out': { type: 'string', default: '600' },
+        pairs: { type: 'string', default: '60' },
+        'painting-steps': { type: 'string', default: '25' },
+        pool: { type: 'string', default: '3000' },
+        width: { type: 'string', default: '32' },
+        threads: { type: 'string' },
+        list: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    });
+  } catch (cause) {
+    throw new AppError('BAD_INPUT', (cause as Error).message, { cause });
+  }
+}
+
 function readOptions(): { experiment: Experiment; options: Options } | undefined {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      bundle: { type: 'string', default: 'models/toy' },
-      judge: { type: 'string', default: 'models/judge/model.onnx' },
-      photographs: { type: 'string', multiple: true, default: [] },
-      folder: { type: 'string', default: 'runs/ablate' },
-      seeds: { type: 'string', default: '1' },
-      steps: { type: 'string' },
-      stimuli: { type: 'string' },
-      hidden: { type: 'string' },
-      'held-out': { type: 'string', default: '600' },
-      pairs: { type: 'string', default: '60' },
-      'painting-steps': { type: 'string', default: '25' },
-      pool: { type: 'string', default: '3000' },
-      width: { type: 'string', default: '32' },
-      threads: { type: 'string' },
-      list: { type: 'boolean', default: false },
-      help: { type: 'boolean', default: false },
-    },
-  });
+  const { values, positionals } = parseOptions();
   if (values.list || values.help) {
     process.stdout.write(values.help ? HELP : `${list()}\n`);
     return undefined;
@@ -144,12 +153,9 @@ async function run(experiment: Experiment, options: Options): Promise<void> {
   process.stdout.write(`${JSON.stringify({ experiment: experiment.name, ...paths, cells: summary })}\n`);
 }
 
-try {
+async function main(): Promise<void> {
   const asked = readOptions();
   if (asked) await run(asked.experiment, asked.options);
-} catch (error) {
-  const known = isAppError(error) || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS');
-  if (!known) throw error;
-  process.stderr.write(`${(error as Error).message}\n`);
-  process.exitCode = 2;
 }
+
+await main().catch(endProgram);

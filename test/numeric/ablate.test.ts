@@ -87,7 +87,7 @@ test('bad input is said in a line, without a stack, and nothing is written', () 
     const result = ablate(...args, '--folder', join(folder, 'unused'));
     expect(result.stderr).toContain(words);
     expect(result.stderr).not.toMatch(/\n\s+at /);
-    expect(result.status).toBe(2);
+    expect(result.status).toBe(1);
   }
   expect(existsSync(join(folder, 'unused'))).toBe(false);
   const list = ablate('--list');

@@ -267,6 +267,7 @@ export async function openDiffusionBench(options: Options): Promise<DiffusionBen
         vaeEncoder,
         vaeDecoder,
         brainAdapter: adapter ? brainAdapter : passOn,
+        mapper: undefined,
         close: async () => {},
       };
     },
