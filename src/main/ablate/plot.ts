@@ -26,7 +26,7 @@ export interface Panel {
 
 /** Okabe and Ito (2008): told apart by colour-blind readers. */
 const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9'];
-const PANEL = { width: 360, height: 300, left: 58, right: 14, top: 36, bottom: 52 };
+const PANEL = { width: 360, height: 300, left: 58, right: 22, top: 36, bottom: 52 };
 const INNER = {
   width: PANEL.width - PANEL.left - PANEL.right,
   height: PANEL.height - PANEL.top - PANEL.bottom,
