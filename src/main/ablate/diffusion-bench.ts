@@ -186,7 +186,11 @@ export async function openDiffusionBench(options: Options): Promise<DiffusionBen
       const { condition, sigma, masks, seed } = settings as Settings & DiffusionSettings & { seed: number };
       const training = trainingSettings(settings);
       const width = Number(settings.width);
-      const size: ToyUnetSize = { widths: [width, 2 * width, 3 * width], embedding: 4 * width, heads: 4 };
+      const size: ToyUnetSize = {
+        ...TOY.unet,
+        widths: [width, 2 * width, 3 * width],
+        embedding: 4 * width,
+      };
       const path = join(folder, 'parts', `unet-${hashSettings(training)}.onnx`);
       if (!existsSync(path)) {
         const shares = { inpaint: masks[0], outpaint: masks[1], random: masks[2] };

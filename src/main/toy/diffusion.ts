@@ -10,7 +10,7 @@ import { createRng, type Rng } from '../../train/rng.js';
 import type { StageOptions, StagePlan, StageResult, Weights } from '../../train/stage.js';
 import { TOY, TOY_GEOMETRY, TOY_SCHEDULER } from './settings.js';
 
-export type ToyUnetSize = Pick<DiffusionSettings['size'], 'widths' | 'embedding' | 'heads'>;
+export type ToyUnetSize = DiffusionSettings['size'];
 
 export interface PoolRequest {
   readonly count: number;
