@@ -9,7 +9,7 @@ const MASKS = [0.5, 0.3, 0.2] as const;
 const GRID: readonly { labels: readonly string[]; diffusion: DiffusionSettings }[] = [
   {
     labels: ['A(G(Z) + noise)'],
-    diffusion: { condition: 'pseudo signal', sigma: TOY.sigma, masks: MASKS },
+    diffusion: { condition: 'pseudo signal', sigma: TOY.diffusionSigma, masks: MASKS },
   },
   { labels: ['A(G(Z))'], diffusion: { condition: 'pseudo signal', sigma: [0, 0], masks: MASKS } },
   { labels: ['Z'], diffusion: { condition: 'embedding', sigma: [0, 0], masks: MASKS } },

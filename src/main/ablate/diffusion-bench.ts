@@ -138,7 +138,7 @@ export async function openDiffusionBench(options: Options): Promise<DiffusionBen
     data,
     predicted: await mapRows(generator, data.embeddings, [data.embeddingSize]),
     trials: Array.from(data.stimulusOfTrial, (_, trial) => trial),
-    sigma: TOY.sigma,
+    sigma: TOY.diffusionSigma,
   };
   const pseudo = (sigma: readonly [number, number]) =>
     pseudoSignalConditioner(
@@ -146,7 +146,7 @@ export async function openDiffusionBench(options: Options): Promise<DiffusionBen
       { ...noise, sigma },
       threads,
     );
-  const paper = await pseudo(TOY.sigma);
+  const paper = await pseudo(TOY.diffusionSigma);
   const networks = { vaeEncoder: paths.vae_encoder!, imageEncoder: paths.image_encoder! };
   const pool = (
     count: number,

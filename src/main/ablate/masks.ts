@@ -38,7 +38,7 @@ export const masks: Experiment = {
       'masks',
       POLICIES.map(({ name, masks: shares }) => ({
         labels: [name],
-        diffusion: { condition: 'pseudo signal', sigma: TOY.sigma, masks: shares },
+        diffusion: { condition: 'pseudo signal', sigma: TOY.diffusionSigma, masks: shares },
       })),
     ),
   async open(options) {

@@ -1,5 +1,6 @@
 // How noisy should pseudo signals be when diffusion is trained? The brain networks are the bundle's throughout.
 
+import { TOY } from '../toy/settings.js';
 import { diffusionCells } from './diffusion-bench.js';
 import type { Experiment } from './experiment.js';
 import { LEVELS } from './sigma.js';
@@ -14,10 +15,12 @@ export const sigmaPainting: Experiment = {
     diffusionCells(
       options,
       'signals',
-      LEVELS.map(({ name, sigma }) => ({
-        labels: [name],
-        diffusion: { condition: 'pseudo signal', sigma, masks: [0.5, 0.3, 0.2] },
-      })),
+      [...LEVELS, { name: TOY.diffusionSigma.join('-'), sigma: TOY.diffusionSigma }].map(
+        ({ name, sigma }) => ({
+          labels: [name],
+          diffusion: { condition: 'pseudo signal', sigma, masks: [0.5, 0.3, 0.2] },
+        }),
+      ),
     ),
   open: openSignalTests,
   panels: (rows) => signalPanels(rows, 'sigma in training'),
