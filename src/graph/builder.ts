@@ -125,6 +125,9 @@ export function createBuilder(graphName: string): Builder {
     },
     output(name, value) {
       claim(name);
+      const earlier = outputs.find((output) => output.value.name === value.name);
+      if (earlier)
+        throw new Error(`${graphName}: output ${name} is the same value as output ${earlier.name}`);
       outputs.push({ value, name });
     },
     nodes: () => nodes,

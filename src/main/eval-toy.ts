@@ -3,19 +3,18 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { makeContactSheet, type SheetCell, tintMask } from '../imaging/contact-sheet.js';
-import { presetMask } from '../imaging/mask-shapes.js';
-import type { RgbImage } from '../imaging/types.js';
 import { loadBundle } from '../painter/bundle.js';
-import { openPainter, type PaintRequest, paint } from '../painter/painter.js';
+import { openPainter, paint } from '../painter/painter.js';
 import { openExemplarEncoder, paintTwoStage } from '../painter/two-stage.js';
 import { openSession } from '../runtime/session.js';
 import { KINDS } from '../toy/kinds.js';
-import { drawScene, objectBox, sampleScene } from '../toy/scene.js';
+import { drawScene, objectBox } from '../toy/scene.js';
 import { signalOf } from '../train/brain-data.js';
 import { createRng, type Rng } from '../train/rng.js';
 import { endProgram } from './end-program.js';
 import { simulateBrainData, toySubject } from './toy/brain-data.js';
 import { judgeKinds, looseBox } from './toy/judge.js';
+import { inpaintingPlace, paintPairs, type Route } from './toy/pairs.js';
 import { readPhotographs } from './toy/photographs.js';
 import { TOY } from './toy/settings.js';
 
@@ -66,51 +65,37 @@ const real = await judgeKinds(
 const judgeAccuracyOnRealScenes = real.filter((kind, i) => kind === seen[i]).length / count;
 say(`judge on real scenes: ${judgeAccuracyOnRealScenes}`);
 
-/** The scene of a pair and the mask over its object: seeded by the pair alone. */
-function sceneOf(i: number) {
-  const place = createRng(TOY.seeds.test + 1000 + i);
-  const spec = sampleScene(place, { photographs });
-  const box = looseBox(place, objectBox(spec, 0, imageSizePx));
-  const fraction = (px: number) => px / imageSizePx;
-  const mask = presetMask(
-    {
-      shape: 'rectangle',
-      left: fraction(box.x0),
-      top: fraction(box.y0),
-      width: fraction(box.x1 - box.x0),
-      height: fraction(box.y1 - box.y0),
-    },
-    imageSizePx,
-    imageSizePx,
-  );
-  return { source: drawScene(spec, imageSizePx, photographs), mask, box };
-}
+const sceneOf = (pair: number) => inpaintingPlace(pair, photographs);
 
 // The control: each painting by the signal of another stimulus, judged against the stimulus that was not shown.
 const order = rng.shuffle(brain.specs.map((_, i) => i));
 const other = new Map(order.map((i, k) => [i, order[(k + 1) % count]!]));
 
-type Route = (request: PaintRequest) => AsyncIterable<{ image: RgbImage }>;
 const direct: Route = (request) => paint(painter, request);
 const twoStage: Route = (request) => paintTwoStage(painter, exemplar, request);
 
-async function measure(label: string, route: Route, signalFor: (i: number) => Float32Array) {
-  const images: RgbImage[] = [];
-  const judged: number[] = [];
+async function measure(
+  label: string,
+  route: Route,
+  signalFor: (i: number) => Float32Array,
+  candidates = settings.candidates,
+) {
   const started = performance.now();
-  for (let i = 0; i < count; i++) {
-    const { source, mask, box } = sceneOf(i);
-    const request = { source, mask, signal: signalFor(i), seed: i, paintings: 1, ...settings };
-    for await (const { image } of route(request)) {
-      images.push(image);
-      judged.push((await judgeKinds(judge, [{ image, box }]))[0]!);
-    }
-    if ((i + 1) % 50 === 0) say(`${label}: ${i + 1} of ${count}`);
-  }
+  const paintings = await paintPairs(
+    route,
+    count,
+    sceneOf,
+    signalFor,
+    { ...settings, candidates },
+    (done) => {
+      if (done % 50 === 0) say(`${label}: ${done} of ${count}`);
+    },
+  );
   const seconds = (performance.now() - started) / 1000;
+  const judged = await judgeKinds(judge, paintings);
   const accuracy = judged.filter((kind, i) => kind === seen[i]).length / count;
   say(`${label}: ${accuracy.toFixed(3)} in ${seconds.toFixed(1)} s`);
-  return { accuracy, seconds, images, judged };
+  return { accuracy, seconds, images: paintings.map(({ image }) => image), judged };
 }
 
 const mean = await measure('mean of 3', direct, (i) => signalOf(brain, i, 3));
@@ -120,6 +105,7 @@ const rows: SheetCell[][] = [
 const columns = [mean];
 let rest = {};
 if (!values.quick) {
+  const alone = await measure('one candidate', direct, (i) => signalOf(brain, i, 3), 1);
   const single = await measure('single trial', direct, (i) => signalOf(brain, i, 1));
   const staged = await measure('two-stage', twoStage, (i) => signalOf(brain, i, 3));
   const shuffled = await measure('shuffled brain', direct, (i) => signalOf(brain, other.get(i)!, 3));
@@ -127,6 +113,7 @@ if (!values.quick) {
   rows[0]!.push({ caption: 'single trial' }, { caption: 'two-stage' }, { caption: 'shuffled' });
   rest = {
     singleTrialAccuracy: single.accuracy,
+    oneCandidateAccuracy: alone.accuracy,
     twoStageAccuracy: staged.accuracy,
     twoStageSeconds: Math.round(staged.seconds),
     costRatio: staged.seconds / mean.seconds,
@@ -155,6 +142,7 @@ process.stdout.write(
     chance: 1 / KINDS.length,
     ...rest,
     judgeAccuracyOnRealScenes,
+    candidates: settings.candidates,
     seconds: Math.round(mean.seconds),
     sheet: `${values.out}/sheet.png`,
   })}\n`,

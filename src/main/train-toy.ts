@@ -4,36 +4,27 @@ import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { writeBundle } from '../painter/bundle.js';
-import { alphasCumprod } from '../painter/scheduler.js';
-import { openSession } from '../runtime/session.js';
-import {
-  predictSignals,
-  type ResidualNoise,
-  trainBrainAdapter,
-  trainPseudoBrainGenerator,
-} from '../train/brain-stages.js';
-import { buildPool } from '../train/diffusion-pool.js';
-import { pseudoSignalConditioner, trainDiffusion } from '../train/diffusion-stage.js';
-import {
-  brainAdapterNetwork,
-  imageEncoderNetwork,
-  pseudoBrainNetwork,
-  unetNetwork,
-  vaeDecoderNetwork,
-  vaeEncoderNetwork,
-} from '../train/networks.js';
+import { pseudoSignalConditioner } from '../train/diffusion-stage.js';
+import { imageEncoderNetwork, vaeDecoderNetwork, vaeEncoderNetwork } from '../train/networks.js';
 import { autoencoderObjective, imageEncoderObjective } from '../train/objectives.js';
-import { cachedPool } from '../train/pool-file.js';
 import { createRng } from '../train/rng.js';
 import { type StageResult, trainStage, type Weights } from '../train/stage.js';
 import { endProgram } from './end-program.js';
 import { autoencoderBatch, encoderBatch, sampleMasked } from './toy/batches.js';
 import { simulateBrainData, toySubject } from './toy/brain-data.js';
+import {
+  toyAdapterNetwork,
+  toyGeneratorNetwork,
+  toyResidualNoise,
+  trainToyAdapter,
+  trainToyGenerator,
+} from './toy/brain-networks.js';
+import { toyPool, toyUnetNetwork, trainToyDiffusion } from './toy/diffusion.js';
 import { modelCard } from './toy/model-card.js';
 import { readPhotographs } from './toy/photographs.js';
 import { progressLine } from './toy/progress.js';
 import { measureReadout, type Readout } from './toy/readout.js';
-import { PLAN, TOY, TOY_GEOMETRY, TOY_SCHEDULER } from './toy/settings.js';
+import { PLAN, TOY, TOY_SCHEDULER } from './toy/settings.js';
 
 const { values } = parseArgs({
   options: {
@@ -111,31 +102,12 @@ say(
   `simulated ${brain.stimulusOfTrial.length} trials of ${brain.specs.length} stimuli, ${TOY.voxels} voxels`,
 );
 const stimuli = brain.specs.map((_, i) => i);
-const generator = await trainPseudoBrainGenerator(
-  brain,
-  stimuli,
-  { size: TOY.pseudoBrainGenerator, plan: PLAN.pseudoBrainGenerator },
-  { ...common, seed: 13 },
-);
+const generator = await trainToyGenerator(brain, stimuli, PLAN.pseudoBrainGenerator, { ...common, seed: 13 });
 stopAfter('pseudoBrainGenerator');
 
-const noise: ResidualNoise = {
-  data: brain,
-  predicted: await predictSignals(brain, generator.weights, TOY.pseudoBrainGenerator),
-  trials: Array.from(brain.stimulusOfTrial, (_, trial) => trial),
-  sigma: TOY.sigma,
-};
-const adapter = await trainBrainAdapter(
-  noise,
-  stimuli,
-  { size: TOY.brainAdapter, plan: PLAN.brainAdapter, tau: TOY.tau },
-  { ...common, seed: 14 },
-);
-const brainAdapter = brainAdapterNetwork(adapter.weights, {
-  ...TOY.brainAdapter,
-  outputs: TOY.imageEncoder.embeddingSize,
-  voxels: TOY.voxels,
-});
+const noise = await toyResidualNoise(brain, generator.weights, stimuli);
+const adapter = await trainToyAdapter(noise, stimuli, PLAN.brainAdapter, { ...common, seed: 14 });
+const brainAdapter = toyAdapterNetwork(adapter.weights);
 const heldOut = await simulate(300, TOY.seeds.test);
 const readouts: Readout[] = [];
 for (const repetitions of [1, 2, 3]) {
@@ -153,27 +125,18 @@ const fixed = {
   vae_decoder: vaeDecoderNetwork(autoencoder.weights, { ...TOY.autoencoder, latentSide: TOY.latentSide }),
   image_encoder: encoderModel,
   brain_adapter: brainAdapter,
-  pseudo_brain_generator: pseudoBrainNetwork(generator.weights, {
-    ...TOY.pseudoBrainGenerator,
-    outputs: TOY.voxels,
-    embeddingSize: TOY.imageEncoder.embeddingSize,
-  }),
+  pseudo_brain_generator: toyGeneratorNetwork(generator.weights),
 };
-const pool = await cachedPool(join(values.folder, 'pool.bin'), async () => {
-  const vaeEncoder = await openSession(fixed.vae_encoder);
-  const encoder = await openSession(fixed.image_encoder);
-  const built = await buildPool(
-    { vaeEncoder, imageEncoder: encoder },
-    TOY_GEOMETRY,
-    Number(values.pool),
-    (rng) => sampleMasked(rng, photographs),
-    createRng(TOY.seeds.train + 99),
-    { onProgress: (done) => done % 1600 === 0 && say(`pool ${done}/${values.pool}`) },
-  );
-  await vaeEncoder.close();
-  await encoder.close();
-  return built;
-});
+const pool = await toyPool(
+  join(values.folder, 'pool.bin'),
+  { vaeEncoder: fixed.vae_encoder, imageEncoder: fixed.image_encoder },
+  {
+    count: Number(values.pool),
+    seed: TOY.seeds.train + 99,
+    sample: (rng) => sampleMasked(rng, photographs),
+    onProgress: (done) => done % 1600 === 0 && say(`pool ${done}/${values.pool}`),
+  },
+);
 const configs = {
   vae_encoder: TOY.autoencoder,
   vae_decoder: TOY.autoencoder,
@@ -189,7 +152,6 @@ async function write(weights: Weights, step: number, results: Record<string, Sta
       { model, config: configs[name as keyof typeof configs] },
     ]),
   );
-  const unetSize = { ...TOY.unet, latentSide: TOY.latentSide, conditionSize: TOY.brainAdapter.outputs };
   const machine = `${cpus()[0]?.model ?? 'unknown CPU'}, ${availableParallelism()} cores, onnxruntime on the CPU`;
   await writeBundle(values.out, {
     conventions: {
@@ -207,11 +169,11 @@ async function write(weights: Weights, step: number, results: Record<string, Sta
       unconditional: 'zeros',
       voxels: TOY.voxels,
       subject: { label: '01', simulated: true },
-      defaults: { steps: 25, guidanceScale: 3 },
+      defaults: TOY.defaults,
       cropContext: 1.5,
     },
     scheduler: TOY_SCHEDULER,
-    components: { ...components, unet: { model: unetNetwork(weights, unetSize), config: TOY.unet } },
+    components: { ...components, unet: { model: toyUnetNetwork(weights), config: TOY.unet } },
     extras: {
       'README.md': modelCard({
         results,
@@ -233,19 +195,10 @@ const { condition, close } = await pseudoSignalConditioner(
   common,
 );
 const steps = Number(values.steps);
-const diffusion = await trainDiffusion(
-  pool,
-  {
-    size: TOY.unet,
-    conditionSize: TOY.brainAdapter.outputs,
-    plan: { ...PLAN.diffusion, steps },
-    prediction: 'v_prediction',
-    conditionDropout: TOY.conditionDropout,
-    keptWeight: TOY.keptWeight,
-  },
-  alphasCumprod(TOY_SCHEDULER),
-  condition,
-  { ...common, seed: 15, onSnapshot: (weights, step) => write(weights, step, before) },
-);
+const diffusion = await trainToyDiffusion(pool, { ...PLAN.diffusion, steps }, condition, {
+  ...common,
+  seed: 15,
+  onSnapshot: (weights, step) => write(weights, step, before),
+});
 await close();
 await write(diffusion.weights, steps, { ...before, diffusion });

@@ -61,11 +61,19 @@ function topOne(similarity: Float64Array, n: number, chosen: readonly number[], 
   return chosen.filter((i) => chosen.every((j) => j === i || at(i, j) < at(i, i))).length / chosen.length;
 }
 
-/** A mean over draws with its normal 95 % interval. */
+/** A mean with its 95 % interval. */
 export interface MeanWithInterval {
   readonly mean: number;
   readonly low: number;
   readonly high: number;
+}
+
+/** A share of `n` cases with its 95 % interval by Wilson's score (1927), which stays within 0 and 1. */
+export function wilsonInterval(share: number, n: number): MeanWithInterval {
+  const z2 = 1.96 ** 2;
+  const centre = (share + z2 / (2 * n)) / (1 + z2 / n);
+  const half = (1.96 / (1 + z2 / n)) * Math.sqrt((share * (1 - share)) / n + z2 / (4 * n * n));
+  return { mean: share, low: centre - half, high: centre + half };
 }
 
 export interface Retrieval {

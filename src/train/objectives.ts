@@ -112,6 +112,7 @@ export function brainAdapterObjective(
     name === 'pseudo' && otherPseudo ? b.input('pseudo_embedding', 'float32', [batch, outputs]) : embedding,
   );
   const losses = rows.map((row, i) => symmetricContrastive(b, partners[i]!, row, tau));
+  if (losses.length === 1) return { loss: losses[0]! };
   const metrics = Object.fromEntries(names.map((name, i) => [`${name}Loss`, losses[i]!]));
   return { loss: losses.reduce((sum, loss) => op.add(b, sum, loss)), metrics };
 }

@@ -1,6 +1,6 @@
 // Batches for the stages that look at pictures: scenes drawn on the fly, as tensors.
 
-import { sampleTrainingMask } from '../../imaging/mask-sampler.js';
+import { type MaskMode, sampleTrainingMask } from '../../imaging/mask-sampler.js';
 import { maskBounds } from '../../imaging/mask-shapes.js';
 import { writePlanar, writeRegion } from '../../imaging/tensor.js';
 import type { MaskImage, RgbImage } from '../../imaging/types.js';
@@ -17,14 +17,25 @@ export interface MaskedScene extends MaskedPicture {
   readonly spec: SceneSpec;
 }
 
-/** A scene of one or two objects with a training mask; inpainting masks cover its first object. */
-export function sampleMasked(rng: Rng, photographs: readonly RgbImage[]): MaskedScene {
+/**
+ * A scene of one or two objects with a training mask; inpainting masks cover its first object. The modes of masks
+ * come in the paper's shares unless others are given.
+ */
+export function sampleMasked(
+  rng: Rng,
+  photographs: readonly RgbImage[],
+  probabilities?: Readonly<Record<MaskMode, number>>,
+): MaskedScene {
   const draw = rng.uniform();
   const spec = sampleScene(rng, { photographs, objects: draw < 0.05 ? 0 : draw < 0.7 ? 1 : 2 });
   const image = drawScene(spec, SIZE, photographs);
-  const known = spec.objects.length > 0 ? { objectBox: objectBox(spec, 0, SIZE) } : {};
+  const options = {
+    sizePx: SIZE,
+    ...(spec.objects.length > 0 ? { objectBox: objectBox(spec, 0, SIZE) } : {}),
+    ...(probabilities ? { probabilities } : {}),
+  };
   for (;;) {
-    const { mask } = sampleTrainingMask(rng, { sizePx: SIZE, ...known });
+    const { mask } = sampleTrainingMask(rng, options);
     const box = maskBounds(mask);
     if (box && box.x1 - box.x0 >= 8 && box.y1 - box.y0 >= 8) return { spec, image, mask, box };
   }

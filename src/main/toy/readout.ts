@@ -1,6 +1,6 @@
 // How much of what was seen survives in the adapted signals of held-out stimuli: retrieval, and the kind of object.
 
-import { cosineSimilarities, type Retrieval, retrieval } from '../../metrics/brain.js';
+import { cosineSimilarities, type Retrieval, retrieval, twoWayIdentification } from '../../metrics/brain.js';
 import { openSession } from '../../runtime/session.js';
 import { KINDS } from '../../toy/kinds.js';
 import { signalOf } from '../../train/brain-data.js';
@@ -11,6 +11,8 @@ import type { SimulatedData } from './brain-data.js';
 export interface Readout {
   readonly repetitions: number;
   readonly retrieval: Retrieval;
+  /** Share of wrong candidates that lie farther (cosine) than the right one; chance 0.5. */
+  readonly identification: number;
   /** Share of signals that lie nearest (cosine) to the mean embedding of their own kind; chance 1/12. */
   readonly kindAccuracy: number;
 }
@@ -20,10 +22,11 @@ export async function measureReadout(
   brainAdapter: Uint8Array,
   repetitions: number,
   rng: Rng,
+  options: { threads?: number } = {},
 ): Promise<Readout> {
   const { voxels, embeddingSize, embeddings, specs } = data;
   const all = specs.map((_, i) => i);
-  const session = await openSession(brainAdapter);
+  const session = await openSession(brainAdapter, options);
   const signals = rowsOf(all, voxels, (i, row) => row.set(signalOf(data, i, repetitions)));
   const adapted = await mapRows(session, signals.data as Float32Array, [voxels]);
   await session.close();
@@ -38,11 +41,11 @@ export async function measureReadout(
     const row = toCentroids.subarray(i * KINDS.length, (i + 1) * KINDS.length);
     return row.indexOf(Math.max(...row)) === kind;
   });
+  const toEmbeddings = cosineSimilarities(adapted, embeddings, embeddingSize);
   return {
     repetitions,
-    retrieval: retrieval(cosineSimilarities(adapted, embeddings, embeddingSize), specs.length, (n) =>
-      rng.int(n),
-    ),
+    retrieval: retrieval(toEmbeddings, specs.length, (n) => rng.int(n)),
+    identification: twoWayIdentification(toEmbeddings, specs.length),
     kindAccuracy: hits.length / specs.length,
   };
 }

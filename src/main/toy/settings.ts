@@ -36,6 +36,8 @@ export const TOY = {
   /** The same for the conditions of the diffusion: up to a little more than the mean of three trials has. */
   diffusionSigma: [0, 0.7] as const,
   conditionDropout: 0.12,
+  /** How a paint job is done where it does not say. */
+  defaults: { steps: 25, guidanceScale: 3, candidates: 4 },
   keptWeight: 0.15,
   seeds: { subject: 20261, train: 20262, test: 20263, judge: 20264 },
 } as const;
