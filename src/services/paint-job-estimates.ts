@@ -5,8 +5,6 @@ import type { Services } from './context.js';
 
 /** A device that has not beaten for so long is gone, and its job is given to another. */
 export const DEAD_AFTER_SECONDS = 8;
-/** Seconds of a step where nothing was measured yet: only the shares of submitters rest on it, never an estimate. */
-const UNMEASURED_PACE = 0.1;
 
 const PACES = readSql('model-paces');
 const ESTIMATES = readSql('estimate-paint-jobs');
@@ -20,15 +18,15 @@ interface Pace {
   readonly jobs: number;
 }
 
-/** Seconds of a denoising step by model: measured, or else the mean of the measured models, or else a guess. */
-export async function stepSeconds(
-  client: Queryable,
-  modelIds: readonly string[],
-): Promise<ReadonlyMap<string, number>> {
-  const { rows } = await client.query<Pace>(PACES, [[...new Set(modelIds)]]);
+/**
+ * How long a step of each model takes, over the mean of all measured models; 1 for an unmeasured one. A ratio stays what it
+ * is when more gets measured, so that what was put in line before and after is counted alike.
+ */
+export async function stepWeights(client: Queryable): Promise<ReadonlyMap<string, number>> {
+  const { rows } = await client.query<Pace>(PACES);
   const known = rows.flatMap(({ pace }) => (pace === null ? [] : [pace]));
-  const rest = known.length > 0 ? known.reduce((a, b) => a + b) / known.length : UNMEASURED_PACE;
-  return new Map(rows.map(({ model_id, pace }) => [model_id, pace ?? rest]));
+  const mean = known.reduce((a, b) => a + b, 0) / known.length;
+  return new Map(rows.map(({ model_id, pace }) => [model_id, pace === null ? 1 : pace / mean]));
 }
 
 export interface Estimate {
@@ -41,7 +39,7 @@ export interface Estimate {
 
 /** Models with their paces as two arrays; an unmeasured model is NaN, which passes through sums. */
 async function paceArrays(client: Queryable): Promise<[string[], number[]]> {
-  const { rows } = await client.query<Pace>(PACES, [null]);
+  const { rows } = await client.query<Pace>(PACES);
   return [rows.map((row) => row.model_id), rows.map((row) => row.pace ?? Number.NaN)];
 }
 

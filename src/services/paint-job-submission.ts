@@ -7,7 +7,7 @@ import type { PaintJob, PaintJobBatch } from '../generated/prisma/client.js';
 import { readSql } from '../store/sql.js';
 import { uuid7 } from '../store/uuid7.js';
 import type { Services } from './context.js';
-import { secondsUntilFewer, stepSeconds } from './paint-job-estimates.js';
+import { secondsUntilFewer, stepWeights } from './paint-job-estimates.js';
 import {
   type BatchOrder,
   bad,
@@ -88,14 +88,11 @@ async function insertJobs(
   jobs: readonly ResolvedJob[],
 ): Promise<void> {
   const { submittedBy, priority = 0, startWithinSeconds = null } = facts;
-  const paces = await stepSeconds(
-    client,
-    jobs.map((job) => job.modelId),
-  );
+  const weights = await stepWeights(client);
   const { rows } = await client.query<{ base: number }>(SHARE_BASE, [submittedBy, priority]);
   let tag = rows[0]!.base;
   const ids = jobs.map(() => uuid7());
-  const costs = jobs.map((job) => stepsOf(job) * paces.get(job.modelId)!);
+  const costs = jobs.map((job) => stepsOf(job) * weights.get(job.modelId)!);
   const tags = costs.map((cost) => {
     tag += cost;
     return tag - cost;

@@ -20,7 +20,9 @@ export async function createSubject(
   const where = { label };
   const before = await subject.findUnique({ where });
   if (before?.withdrawnAt)
-    throw new AppError('CONFLICT', `subject ${label} was withdrawn; choose another label`, { field: 'label' });
+    throw new AppError('CONFLICT', `subject ${label} was withdrawn; choose another label`, {
+      field: 'label',
+    });
   if (before) return before;
   return createUnlessTaken(
     'subject_label_key',
