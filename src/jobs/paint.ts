@@ -11,8 +11,11 @@ import {
   finishPaintJob,
   releasePaintJob,
   reportProgress,
+  savePreview,
 } from '../services/paint-job-attempts.js';
 import { meanSignal } from '../services/subjects.js';
+
+const PREVIEW_PX = 128;
 
 async function gather(services: Services, jobId: string): Promise<PaintMessage> {
   const job = await services.store.prisma.paintJob.findUniqueOrThrow({
@@ -69,6 +72,13 @@ export async function runPaintJob(
       })();
       stored.catch(() => {});
       finished.push(stored);
+      return;
+    }
+    if (event.type === 'preview') {
+      // One that cannot be kept is not missed.
+      encodeThumbnail(event.image, PREVIEW_PX)
+        .then((webp) => savePreview(services, job, event.done, webp))
+        .catch(() => {});
       return;
     }
     writing = writing

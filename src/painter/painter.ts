@@ -35,6 +35,8 @@ export interface PaintRequest {
   readonly guidanceScale: number;
   /** Called after every denoising step of the job, counted over all paintings. */
   readonly onStep?: (done: number, total: number) => void;
+  /** Looks at what becomes of the crop: asked after a step, and given the picture decoded if it says that one is due. */
+  readonly preview?: { due(): boolean; show(crop: RgbImage): void };
   readonly abort?: AbortSignal;
 }
 
@@ -75,7 +77,10 @@ export async function openPainter(
 }
 
 /** Throws an AppError that names the field unless the request can be painted by this bundle. */
-export function checkRequest(bundle: Bundle, request: Omit<PaintRequest, 'onStep' | 'abort'>): void {
+export function checkRequest(
+  bundle: Bundle,
+  request: Omit<PaintRequest, 'onStep' | 'preview' | 'abort'>,
+): void {
   const fail = (field: string, message: string): never => {
     throw new AppError('BAD_INPUT', message, { field });
   };
@@ -116,6 +121,22 @@ async function encodeLatents(painter: Painter, image: RgbImage, hidden: MaskImag
   return toLatents(raw, painter.bundle.conventions);
 }
 
+/** Latents as the UNet sees them -> picture of the crop. */
+async function decodeLatents(painter: Painter, latents: Float32Array): Promise<RgbImage> {
+  const { conventions } = painter.bundle;
+  const { imageSizePx, latentChannels, vaeScaleFactor } = conventions;
+  const side = imageSizePx / vaeScaleFactor;
+  const decoded = await runSingle(painter.vaeDecoder, {
+    [painter.vaeDecoder.inputs[0]!.name]: floats(fromLatents(latents, conventions), [
+      1,
+      latentChannels,
+      side,
+      side,
+    ]),
+  });
+  return readPlanar(decoded, 0, imageSizePx, imageSizePx);
+}
+
 /** The mask at latent resolution, in the sense that the bundle declares. */
 export function latentMask(
   mask: MaskImage,
@@ -151,7 +172,7 @@ interface DenoiseInputs {
   readonly condition: Float32Array;
   readonly steps: number;
   readonly guidanceScale: number;
-  readonly onStep: () => void;
+  readonly onStep: (sample: Float32Array) => Promise<void>;
   readonly abort: AbortSignal | undefined;
 }
 
@@ -189,7 +210,7 @@ async function denoise(painter: Painter, inputs: DenoiseInputs): Promise<Float32
       for (let i = 0; i < size; i++) prediction[i]! += inputs.guidanceScale * (out[size + i]! - out[i]!);
     }
     sample = sampler.advance(index, sample, prediction);
-    inputs.onStep();
+    await inputs.onStep(sample);
     // run() blocks the event loop; between steps, let messages (cancel, ping) in.
     await new Promise((resolve) => setImmediate(resolve));
   }
@@ -229,20 +250,14 @@ export async function* paint(painter: Painter, request: PaintRequest): AsyncGene
       steps: request.steps,
       guidanceScale: signal ? request.guidanceScale : 1,
       abort: request.abort,
-      onStep: () => {
+      onStep: async (sample) => {
         done += 1;
         request.onStep?.(done, visits * request.paintings);
+        if (done % visits !== 0 && request.preview?.due())
+          request.preview.show(await decodeLatents(painter, sample));
       },
     });
-    const decoded = await runSingle(painter.vaeDecoder, {
-      [painter.vaeDecoder.inputs[0]!.name]: floats(fromLatents(latents, conventions), [
-        1,
-        conventions.latentChannels,
-        side,
-        side,
-      ]),
-    });
-    const painted = readPlanar(decoded, 0, conventions.imageSizePx, conventions.imageSizePx);
+    const painted = await decodeLatents(painter, latents);
     const image = await pasteBack(source, painted, plan, weights);
     yield { index, image, outsideMaskDifferentPixels: countDifferentOutside(source, image, mask) };
   }

@@ -2,5 +2,5 @@
 INSERT INTO paint_job_preview (job_id, steps_done, webp)
 SELECT id, $3::int, $4::bytea FROM paint_job
 WHERE id = $1::uuid AND attempt = $2::int AND state = 'RUNNING'
-FOR KEY SHARE
+FOR SHARE
 ON CONFLICT (job_id) DO UPDATE SET steps_done = excluded.steps_done, webp = excluded.webp
