@@ -11,6 +11,9 @@ const ROWS = [
   'Model',
   'PaintJob',
   'PaintJobAttempt',
+  'PaintJobBatch',
+  'PaintJobEvent',
+  'Device',
   'Painting',
   'Rating',
 ];

@@ -27,6 +27,7 @@ const schema = z.object({
   PORT: wholeNumber(0, 65535).optional(),
   LOG_LEVEL: z.enum(LEVELS, `give one of ${LEVELS.join(', ')}`).default('info'),
   MAX_UPLOAD_BYTES: wholeNumber(1, 2_000_000_000).default(200_000_000),
+  MAX_UNFINISHED_JOBS: wholeNumber(1, 1_000_000).default(20_000),
 });
 
 export interface Config {
@@ -40,6 +41,8 @@ export interface Config {
   readonly port: number | undefined;
   readonly logLevel: (typeof LEVELS)[number];
   readonly maxUploadBytes: number;
+  /** Paint jobs that one person may have waiting or running. */
+  readonly maxUnfinishedJobs: number;
 }
 
 /** Reads the environment; an empty variable counts as absent. Throws one AppError BAD_INPUT that lists every fault. */
@@ -63,5 +66,6 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
     port: values.PORT,
     logLevel: values.LOG_LEVEL,
     maxUploadBytes: values.MAX_UPLOAD_BYTES,
+    maxUnfinishedJobs: values.MAX_UNFINISHED_JOBS,
   };
 }

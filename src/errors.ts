@@ -9,18 +9,26 @@ export type ErrorCode =
   | 'UNSUPPORTED'
   | 'CORRUPT'
   | 'CANCELLED'
-  | 'UNAVAILABLE';
+  | 'UNAVAILABLE'
+  | 'LIMIT_REACHED';
 
 /** An outcome that the caller can act on: what is wrong, in which field, and what to do. */
 export class AppError extends Error {
   readonly code: ErrorCode;
   readonly field: string | undefined;
+  /** Where it passes with time: in how many seconds, as far as that can be told. */
+  readonly retryAfterSeconds: number | undefined;
 
-  constructor(code: ErrorCode, message: string, options: { field?: string; cause?: unknown } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { field?: string; cause?: unknown; retryAfterSeconds?: number | undefined } = {},
+  ) {
     super(message, { cause: options.cause });
     this.name = 'AppError';
     this.code = code;
     this.field = options.field;
+    this.retryAfterSeconds = options.retryAfterSeconds;
   }
 }
 

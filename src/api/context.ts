@@ -16,9 +16,11 @@ export interface ApiDeps {
 }
 
 export interface ApiContext extends ApiDeps {
+  /** Who asks. */
+  readonly actor: string;
   readonly loaders: Loaders;
 }
 
 export function createContext(deps: ApiDeps): ApiContext {
-  return { ...deps, loaders: createLoaders(deps.services.store) };
+  return { ...deps, actor: 'local', loaders: createLoaders(deps.services.store) };
 }

@@ -9,13 +9,29 @@ export interface UserErrorData {
   readonly code: ErrorCode;
   readonly message: string;
   readonly field: string | null;
+  readonly index?: number;
+  readonly retryAfterSeconds?: number | null;
 }
 
-const toUserError = ({ code, message, field }: AppError): UserErrorData => ({
+export const toUserError = ({ code, message, field, retryAfterSeconds }: AppError): UserErrorData => ({
   code,
   message,
   field: field ?? null,
+  retryAfterSeconds: retryAfterSeconds ?? null,
 });
+
+/** As toPayload, for payloads of several fields: `empty` is what they are when the action throws an AppError. */
+export async function toPayloadOf<Empty extends object, Full extends object>(
+  empty: Empty,
+  action: () => Promise<Full>,
+): Promise<(Full | Empty) & { userErrors: UserErrorData[] }> {
+  try {
+    return { userErrors: [], ...(await action()) };
+  } catch (error) {
+    if (!isAppError(error)) throw error;
+    return { ...empty, userErrors: [toUserError(error)] };
+  }
+}
 
 /** Runs a mutation's action; an AppError becomes the payload's userErrors, any other error is thrown on. */
 export async function toPayload<K extends string, V>(

@@ -1,7 +1,9 @@
-// Pictures over HTTP: /files/<kind>/<id>.<png|webp>. Content never changes under an id, so it may be cached for ever.
+// Pictures over HTTP: /files/<kind>/<id>.<png|webp>. Content never changes under an id, so it may be cached for ever; but the
+// preview of a job that runs does.
 
 import { type Response, Router } from 'express';
 import { isAppError } from '../errors.js';
+import { readPreview } from '../services/paint-job-watch.js';
 import type { ApiDeps } from './context.js';
 import { isUuid } from './ids.js';
 import { createLoaders } from './loaders.js';
@@ -26,6 +28,13 @@ function refuse(response: Response, status: number, message: string): void {
 
 export function createFileRouter(deps: ApiDeps): Router {
   const router = Router();
+  router.get('/previews/:name', async (request, response) => {
+    const [, id] = /^([0-9a-f-]{36})\.webp$/.exec(request.params.name) ?? [];
+    const preview = id && isUuid(id) && (await readPreview(deps.services, id));
+    if (!preview) return refuse(response, 404, 'no such file');
+    response.set({ 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' });
+    response.type('webp').send(preview);
+  });
   router.get('/:kind/:name', async (request, response) => {
     const [, id = '', extension = ''] = /^([0-9a-f-]{36})\.(png|webp)$/.exec(request.params.name) ?? [];
     const row = await find(deps, request.params.kind, id);

@@ -1,6 +1,7 @@
 // Batches of rows: each loader turns many reads of one request into one statement.
 
 import DataLoader from 'dataloader';
+import { estimatePaintJobs } from '../services/paint-job-estimates.js';
 import type { Store } from '../store/client.js';
 
 /** Rows by id; a missing one is an error, since only foreign keys and checked ids come here. */
@@ -22,18 +23,24 @@ function listBy<Row>(fetch: (keys: string[]) => Promise<Row[]>, key: (row: Row) 
 
 export type Loaders = ReturnType<typeof createLoaders>;
 
-export function createLoaders({ prisma }: Store) {
+export function createLoaders(store: Store) {
+  const { prisma } = store;
   const among = (ids: string[]) => ({ where: { id: { in: ids } } });
+  // What a subject has withdrawn is as if it did not exist.
+  const kept = { withdrawnAt: null };
+  const amongKept = (ids: string[]) => ({ where: { id: { in: ids }, ...kept } });
   return {
-    Subject: byId((ids) => prisma.subject.findMany(among(ids))),
-    FmriSession: byId((ids) => prisma.fmriSession.findMany(among(ids))),
-    Trial: byId((ids) => prisma.trial.findMany(among(ids))),
+    Subject: byId((ids) => prisma.subject.findMany(amongKept(ids))),
+    FmriSession: byId((ids) => prisma.fmriSession.findMany({ where: { id: { in: ids }, subject: kept } })),
+    Trial: byId((ids) => prisma.trial.findMany({ where: { id: { in: ids }, session: { subject: kept } } })),
     SourceImage: byId((ids) => prisma.sourceImage.findMany(among(ids))),
     Mask: byId((ids) => prisma.mask.findMany(among(ids))),
-    Model: byId((ids) => prisma.model.findMany(among(ids))),
-    PaintJob: byId((ids) => prisma.paintJob.findMany(among(ids))),
-    Painting: byId((ids) => prisma.painting.findMany(among(ids))),
-    Rating: byId((ids) => prisma.rating.findMany(among(ids))),
+    Model: byId((ids) => prisma.model.findMany(amongKept(ids))),
+    PaintJob: byId((ids) => prisma.paintJob.findMany(amongKept(ids))),
+    PaintJobBatch: byId((ids) => prisma.paintJobBatch.findMany(among(ids))),
+    Device: byId((ids) => prisma.device.findMany(among(ids))),
+    Painting: byId((ids) => prisma.painting.findMany({ where: { id: { in: ids }, job: kept } })),
+    Rating: byId((ids) => prisma.rating.findMany({ where: { id: { in: ids }, painting: { job: kept } } })),
     trialsOfJob: listBy(
       (ids) =>
         prisma.paintJobTrial.findMany({
@@ -51,6 +58,29 @@ export function createLoaders({ prisma }: Store) {
       (ids) => prisma.painting.findMany({ where: { jobId: { in: ids } }, orderBy: { index: 'asc' } }),
       (row) => row.jobId,
     ),
+    retriesOfJob: listBy(
+      (ids) => prisma.paintJob.findMany({ where: { retriedFromId: { in: ids } }, orderBy: { id: 'asc' } }),
+      (row) => row.retriedFromId!,
+    ),
+    estimateOfJob: new DataLoader(async (ids: readonly string[]) => {
+      const estimates = await estimatePaintJobs({ store }, ids);
+      return ids.map((id) => estimates.get(id) ?? null);
+    }),
+    previewOfJob: new DataLoader(async (ids: readonly string[]) => {
+      const rows = await prisma.paintJobPreview.findMany({
+        where: { jobId: { in: [...ids] } },
+        select: { jobId: true, stepsDone: true },
+      });
+      return ids.map((id) => rows.find((row) => row.jobId === id) ?? null);
+    }),
+    stateCountsOfBatch: listBy(
+      async (ids) => {
+        const where = { batchId: { in: ids }, ...kept };
+        const groups = await prisma.paintJob.groupBy({ by: ['batchId', 'state'], where, _count: true });
+        return groups.map(({ batchId, state, _count }) => ({ batchId, state, count: _count }));
+      },
+      (row) => row.batchId!,
+    ),
     ratingsOfPainting: listBy(
       (ids) => prisma.rating.findMany({ where: { paintingId: { in: ids } }, orderBy: { id: 'asc' } }),
       (row) => row.paintingId,
@@ -67,6 +97,8 @@ export const NODE_TYPES = [
   'Mask',
   'Model',
   'PaintJob',
+  'PaintJobBatch',
+  'Device',
   'Painting',
   'Rating',
 ] as const;

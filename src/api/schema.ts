@@ -4,12 +4,15 @@ import { readFileSync } from 'node:fs';
 import { makeExecutableSchema } from '@graphql-tools/schema';
 import { GraphQLError, GraphQLScalarType, type GraphQLSchema } from 'graphql';
 import GraphQLUpload from 'graphql-upload/GraphQLUpload.mjs';
+import { Device } from './resolvers/Device.js';
 import { FmriSession } from './resolvers/FmriSession.js';
 import { Mask } from './resolvers/Mask.js';
 import { Model } from './resolvers/Model.js';
 import { Mutation } from './resolvers/Mutation.js';
 import { Painting } from './resolvers/Painting.js';
 import { PaintJob } from './resolvers/PaintJob.js';
+import { PaintJobBatch } from './resolvers/PaintJobBatch.js';
+import { PaintJobEvent } from './resolvers/PaintJobEvent.js';
 import { Query } from './resolvers/Query.js';
 import { Rating } from './resolvers/Rating.js';
 import { SourceImage } from './resolvers/SourceImage.js';
@@ -41,6 +44,9 @@ export function createSchema(): GraphQLSchema {
       Mask,
       Model,
       PaintJob,
+      PaintJobBatch,
+      PaintJobEvent,
+      Device,
       Painting,
       Rating,
     },

@@ -1,17 +1,21 @@
-// The task `paint`: one attempt at one paint job, from its row to its paintings.
+// One attempt at one paint job, from its row to its paintings.
 
-import { AppError, isAppError } from '../errors.js';
+import { isAppError } from '../errors.js';
 import { decodeRgb, encodePng, encodeThumbnail } from '../imaging/decode.js';
 import type { PaintEvent, PaintMessage } from '../painter/messages.js';
 import { InferenceFailedError, type InferenceProcess } from '../runtime/inference-process.js';
 import type { Services } from '../services/context.js';
 import {
-  claimPaintJob,
+  type ClaimedJob,
   type FinishedPainting,
   finishPaintJob,
+  releasePaintJob,
   reportProgress,
-} from '../services/paint-jobs.js';
+  savePreview,
+} from '../services/paint-job-attempts.js';
 import { meanSignal } from '../services/subjects.js';
+
+const PREVIEW_PX = 128;
 
 async function gather(services: Services, jobId: string): Promise<PaintMessage> {
   const job = await services.store.prisma.paintJob.findUniqueOrThrow({
@@ -41,15 +45,16 @@ async function gather(services: Services, jobId: string): Promise<PaintMessage> 
   };
 }
 
-/** Runs one attempt. Throws only for what is worth another attempt: a lost child, a lost database. */
+/**
+ * Runs one attempt at a claimed job; a worker that shuts down gives it back. Throws only for what is worth another
+ * attempt: a lost child, a lost database.
+ */
 export async function runPaintJob(
   services: Services,
   inference: InferenceProcess<PaintMessage, PaintEvent>,
-  jobId: string,
+  job: ClaimedJob,
   shutdown: AbortSignal,
 ): Promise<void> {
-  const job = await claimPaintJob(services, jobId);
-  if (!job) return;
   const abort = new AbortController();
   const onShutdown = () => abort.abort();
   shutdown.addEventListener('abort', onShutdown, { once: true });
@@ -69,6 +74,13 @@ export async function runPaintJob(
       finished.push(stored);
       return;
     }
+    if (event.type === 'preview') {
+      // One that cannot be kept is not missed.
+      encodeThumbnail(event.image, PREVIEW_PX)
+        .then((webp) => savePreview(services, job, event.done, webp))
+        .catch(() => {});
+      return;
+    }
     writing = writing
       .then(() => reportProgress(services, job, event.done, event.total))
       .then((wanted) => {
@@ -77,13 +89,13 @@ export async function runPaintJob(
     writing.catch(() => abort.abort());
   };
   try {
-    await inference.run(await gather(services, jobId), onEvent, abort.signal);
+    await inference.run(await gather(services, job.id), onEvent, abort.signal);
     await writing;
     await finishPaintJob(services, job, { state: 'SUCCEEDED', paintings: await Promise.all(finished) });
   } catch (error) {
-    await writing.catch(() => {});
-    if (shutdown.aborted)
-      throw new AppError('UNAVAILABLE', 'the worker is shutting down; the job runs again elsewhere');
+    if (shutdown.aborted) return releasePaintJob(services, job);
+    // A row that could not be written stopped the child too, and nobody has cancelled.
+    await writing;
     const known = isAppError(error) || error instanceof InferenceFailedError;
     if (!known) throw error;
     if (error.code === 'CANCELLED') await finishPaintJob(services, job, { state: 'CANCELLED' });

@@ -1,6 +1,7 @@
 // The inference child: opens bundles, paints, and reports. It knows no database and no network, and ends with its parent.
 
 import { isAppError } from '../errors.js';
+import type { RgbImage } from '../imaging/types.js';
 import { loadBundle } from '../painter/bundle.js';
 import type { PaintEvent, PaintMessage } from '../painter/messages.js';
 import { openPainter, type Painter, paint } from '../painter/painter.js';
@@ -9,6 +10,27 @@ import type { FromChild, ToChild } from '../runtime/inference-process.js';
 
 /** Progress is said at most this often: each word of it costs the parent a turn and a write. */
 const PROGRESS_MS = 250;
+
+/** Previews come at most so often, and take at most this share of the time. */
+const PREVIEW_MS = 1000;
+const PREVIEW_SHARE = 0.02;
+
+/** Says when a preview is due, by what the last one cost. */
+function createPreview(show: (crop: RgbImage) => void) {
+  let begun = performance.now();
+  let next = begun + PREVIEW_MS;
+  return {
+    due() {
+      begun = performance.now();
+      return begun >= next;
+    },
+    show(crop: RgbImage) {
+      show(crop);
+      const now = performance.now();
+      next = now + Math.max(PREVIEW_MS, (now - begun) / PREVIEW_SHARE);
+    },
+  };
+}
 
 const painters = new Map<string, Promise<Painter>>();
 const exemplarEncoders = new Map<string, Promise<ExemplarEncoder>>();
@@ -46,13 +68,18 @@ async function work(id: number, request: PaintMessage): Promise<void> {
   try {
     const painter = await painterFor(request.bundleFolder, request.bundleHash);
     let said = performance.now();
+    let steps = 0;
     const onStep = (done: number, total: number) => {
+      steps = done;
       const now = performance.now();
       if (now - said < PROGRESS_MS && done < total) return;
       said = now;
       say({ type: 'event', id, event: { type: 'step', done, total } });
     };
-    const full = { ...request, onStep, abort: abort.signal };
+    const preview = createPreview((image) =>
+      say({ type: 'event', id, event: { type: 'preview', done: steps, image } }),
+    );
+    const full = { ...request, onStep, preview, abort: abort.signal };
     const paintings = request.twoStage
       ? paintTwoStage(painter, await exemplarEncoderFor(painter), full)
       : paint(painter, full);

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { createApiServer } from '../api/server.js';
 import { type Config, loadConfig } from '../config.js';
 import { AppError, isAppError } from '../errors.js';
-import { runPaintJob } from '../jobs/paint.js';
+import { startPaintDevice } from '../jobs/paint-device.js';
 import { createLog, type Log } from '../log.js';
 import { loadBundle } from '../painter/bundle.js';
 import type { PaintEvent, PaintMessage } from '../painter/messages.js';
@@ -17,7 +17,7 @@ import { runWorker } from '../queue/worker.js';
 import { createInferenceProcess } from '../runtime/inference-process.js';
 import type { Services } from '../services/context.js';
 import { type BundleFacts, registerModel } from '../services/models.js';
-import { abandonPaintJob } from '../services/paint-jobs.js';
+import { abortOverduePaintJobs } from '../services/paint-job-attempts.js';
 import { openBlobs } from '../store/blobs.js';
 import { openStore } from '../store/client.js';
 import { openDatabase } from '../store/database.js';
@@ -36,6 +36,7 @@ export interface Platform extends Running {
 const MIGRATIONS = fileURLToPath(new URL('../../prisma/migrations', import.meta.url));
 const CHILD = fileURLToPath(new URL('./inference-child.ts', import.meta.url));
 const DEFAULT_PORT = 4000;
+const SWEEP_MS = 1000;
 
 /** The facts of a verified bundle that registration stores. */
 export async function describeBundle(folder: string): Promise<BundleFacts> {
@@ -56,7 +57,11 @@ export async function openServices(
     if (applied.length > 0) log.info({ applied }, 'the database was brought up to date');
     const store = openStore(database.url);
     await prepareQueue(store);
-    const services: Services = { store, blobs: openBlobs(join(config.dataDir, 'blobs')) };
+    const services: Services = {
+      store,
+      blobs: openBlobs(join(config.dataDir, 'blobs')),
+      maxUnfinishedJobs: config.maxUnfinishedJobs,
+    };
     return {
       services,
       lost: database.lost,
@@ -74,19 +79,17 @@ export async function openServices(
 /** Runs paint jobs in an inference child of its own until stopped. */
 export async function startWorker(services: Services, log: Log): Promise<Running> {
   const inference = createInferenceProcess<PaintMessage, PaintEvent>(CHILD);
-  const handlers: Handlers = {
-    paint: {
-      run: ({ paintJobId }, abort) => runPaintJob(services, inference, paintJobId, abort),
-      giveUp: ({ paintJobId }) => abandonPaintJob(services, paintJobId),
-    },
-  };
+  const onError = (error: unknown) => log.error({ err: error }, 'a task failed');
+  // Paint jobs are claimed from their rows; entries of a version that queued them are cleared away.
+  const handlers: Handlers = { paint: { run: async () => {}, giveUp: async () => {} } };
   const worker = await runWorker(services.store, handlers, {
     concurrency: 1,
-    onError: (error) => log.error({ err: error }, 'a task failed'),
+    onError,
   });
+  const device = await startPaintDevice(services, inference, onError);
   return {
     async stop() {
-      await worker.stop();
+      await Promise.all([worker.stop(), device.stop()]);
       await inference.close();
     },
   };
@@ -139,7 +142,19 @@ export async function startApi(config: Config, services: Services, log: Log): Pr
     describeBundle,
     maxUploadBytes: config.maxUploadBytes,
   });
-  return { url: await api.listen(port, config.host), stop: () => api.close() };
+  // Deadlines pass with or without a worker.
+  const sweep = setInterval(() => {
+    abortOverduePaintJobs(services).catch((error) =>
+      log.error({ err: error }, 'deadlines were not looked at'),
+    );
+  }, SWEEP_MS);
+  return {
+    url: await api.listen(port, config.host),
+    async stop() {
+      clearInterval(sweep);
+      await api.close();
+    },
+  };
 }
 
 /** API and worker in one process tree. */

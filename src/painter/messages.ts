@@ -19,6 +19,8 @@ export interface PaintMessage {
 
 export type PaintEvent =
   | { readonly type: 'step'; readonly done: number; readonly total: number }
+  /** What becomes of the crop, after so many steps. */
+  | { readonly type: 'preview'; readonly done: number; readonly image: RgbImage }
   | {
       readonly type: 'painting';
       readonly index: number;

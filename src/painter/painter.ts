@@ -51,6 +51,8 @@ export interface PaintRequest {
   readonly candidates?: number;
   /** Called after every denoising step of the job, counted over all paintings and candidates. */
   readonly onStep?: (done: number, total: number) => void;
+  /** Looks at what becomes of the crop: asked after a step, and given the picture decoded if it says that one is due. */
+  readonly preview?: { due(): boolean; show(crop: RgbImage): void };
   readonly abort?: AbortSignal;
 }
 
@@ -102,7 +104,10 @@ export async function openPainter(
 }
 
 /** Throws an AppError that names the field unless the request can be painted by this bundle. */
-export function checkRequest(bundle: Bundle, request: Omit<PaintRequest, 'onStep' | 'abort'>): void {
+export function checkRequest(
+  bundle: Bundle,
+  request: Omit<PaintRequest, 'onStep' | 'preview' | 'abort'>,
+): void {
   const fail = (field: string, message: string): never => {
     throw new AppError('BAD_INPUT', message, { field });
   };
@@ -145,10 +150,11 @@ async function encodeLatents(painter: Painter, image: RgbImage, hidden: MaskImag
   return toLatents(raw, painter.bundle.conventions);
 }
 
+/** Latents as the UNet sees them -> picture of the crop. */
 async function decodeLatents(painter: Painter, latents: Float32Array): Promise<RgbImage> {
   const { conventions } = painter.bundle;
-  const { imageSizePx: size, latentChannels, vaeScaleFactor } = conventions;
-  const side = size / vaeScaleFactor;
+  const { imageSizePx, latentChannels, vaeScaleFactor } = conventions;
+  const side = imageSizePx / vaeScaleFactor;
   const decoded = await runSingle(painter.vaeDecoder, {
     [painter.vaeDecoder.inputs[0]!.name]: floats(fromLatents(latents, conventions), [
       1,
@@ -157,7 +163,7 @@ async function decodeLatents(painter: Painter, latents: Float32Array): Promise<R
       side,
     ]),
   });
-  return readPlanar(decoded, 0, size, size);
+  return readPlanar(decoded, 0, imageSizePx, imageSizePx);
 }
 
 function cosine(a: Float32Array, b: Float32Array): number {
@@ -205,7 +211,7 @@ interface DenoiseInputs {
   readonly condition: Float32Array;
   readonly steps: number;
   readonly guidanceScale: number;
-  readonly onStep: () => void;
+  readonly onStep: (sample: Float32Array) => Promise<void>;
   readonly abort: AbortSignal | undefined;
 }
 
@@ -243,7 +249,7 @@ async function denoise(painter: Painter, inputs: DenoiseInputs): Promise<Float32
       for (let i = 0; i < size; i++) prediction[i]! += inputs.guidanceScale * (out[size + i]! - out[i]!);
     }
     sample = sampler.advance(index, sample, prediction);
-    inputs.onStep();
+    await inputs.onStep(sample);
     // run() blocks the event loop; between steps, let messages (cancel, ping) in.
     await new Promise((resolve) => setImmediate(resolve));
   }
@@ -277,9 +283,11 @@ export async function* paint(painter: Painter, request: PaintRequest): AsyncGene
   const side = conventions.imageSizePx / conventions.vaeScaleFactor;
   const visits = createSampler(painter.bundle.scheduler, request.steps).visits.length;
   let done = 0;
-  const onStep = () => {
+  const onStep = async (sample: Float32Array) => {
     done += 1;
     request.onStep?.(done, visits * paintings * candidates);
+    if (done % visits !== 0 && request.preview?.due())
+      request.preview.show(await decodeLatents(painter, sample));
   };
   for (let index = 0; index < paintings; index++) {
     let best: { painted: RgbImage; nearness: number } | undefined;

@@ -6,4 +6,6 @@ import type { Store } from '../store/client.js';
 export interface Services {
   readonly store: Store;
   readonly blobs: Blobs;
+  /** Paint jobs that one person may have waiting or running; absent: 20,000. */
+  readonly maxUnfinishedJobs?: number;
 }

@@ -1,5 +1,6 @@
 // The lists that can be read, page by page, from the newest; trials in their matrix's order.
 
+import { AppError } from '../errors.js';
 import { canonicalLabel } from '../fmri/labels.js';
 import type { PaintJobState } from '../generated/prisma/client.js';
 import type { Services } from './context.js';
@@ -10,14 +11,14 @@ const newest = { orderBy: { id: 'desc' } } as const;
 export function listSubjects({ store: { prisma } }: Services, args: PageArguments) {
   return readPage(
     args,
-    (slice) => prisma.subject.findMany({ ...slice, ...newest }),
-    () => prisma.subject.count(),
+    (slice) => prisma.subject.findMany({ ...slice, ...newest, where: { withdrawnAt: null } }),
+    () => prisma.subject.count({ where: { withdrawnAt: null } }),
   );
 }
 
 /** The subject of a label in any of its spellings, or null. */
 export function findSubject({ store: { prisma } }: Services, label: string) {
-  return prisma.subject.findUnique({ where: { label: canonicalLabel(label, 'label') } });
+  return prisma.subject.findUnique({ where: { label: canonicalLabel(label, 'label'), withdrawnAt: null } });
 }
 
 export function listSessions({ store: { prisma } }: Services, subjectId: string, args: PageArguments) {
@@ -54,20 +55,34 @@ export function listImages({ store: { prisma } }: Services, args: PageArguments)
 export function listModels({ store: { prisma } }: Services, args: PageArguments) {
   return readPage(
     args,
-    (slice) => prisma.model.findMany({ ...slice, ...newest }),
-    () => prisma.model.count(),
+    (slice) => prisma.model.findMany({ ...slice, ...newest, where: { withdrawnAt: null } }),
+    () => prisma.model.count({ where: { withdrawnAt: null } }),
   );
 }
 
+/** A count that stops here: beyond it a list says that there are more, without walking a million rows. */
+const MAX_COUNT = 10_000;
+
 export function listPaintJobs(
   { store: { prisma } }: Services,
-  state: PaintJobState | null | undefined,
+  filter: { readonly state?: PaintJobState | undefined; readonly batchId?: string | undefined },
   args: PageArguments,
 ) {
-  const where = state ? { state } : {};
+  const { state, batchId } = filter;
+  const where = { withdrawnAt: null, ...(state ? { state } : {}), ...(batchId ? { batchId } : {}) };
   return readPage(
     args,
     (slice) => prisma.paintJob.findMany({ ...slice, ...newest, where }),
-    () => prisma.paintJob.count({ where }),
+    async () => {
+      const count = await prisma.paintJob.count({ where, take: MAX_COUNT + 1 });
+      return count > MAX_COUNT ? null : count;
+    },
   );
+}
+
+/** Devices by host and slot. */
+export function listDevices({ store: { prisma } }: Services, first: number) {
+  if (first < 0 || first > 100)
+    throw new AppError('BAD_INPUT', `first must be from 0 to 100, it is ${first}`, { field: 'first' });
+  return prisma.device.findMany({ orderBy: [{ host: 'asc' }, { slot: 'asc' }], take: first });
 }

@@ -55,7 +55,7 @@ function sliceOf({ first, after, last, before }: PageArguments): { slice: Slice;
 export async function readPage<Row extends { id: string }>(
   args: PageArguments,
   list: (slice: Slice) => Promise<Row[]>,
-  count: () => Promise<number>,
+  count: () => Promise<number | null>,
 ): Promise<Page<Row>> {
   const { slice, count: wanted } = sliceOf(args);
   const rows = await list(slice);

@@ -14,7 +14,9 @@ export async function ratePainting(
     throw new AppError('BAD_INPUT', `a rating is 1, 2 or 3; it is ${score}`, { field: 'score' });
   if (rater === '' || rater.length > 100)
     throw new AppError('BAD_INPUT', 'name the rater with 1 to 100 characters', { field: 'rater' });
-  const painting = await store.prisma.painting.findUnique({ where: { id: paintingId } });
+  const painting = await store.prisma.painting.findUnique({
+    where: { id: paintingId, job: { withdrawnAt: null } },
+  });
   if (!painting) throw new AppError('NOT_FOUND', 'no such painting', { field: 'paintingId' });
   // The increment locks the row, so that two words of one rater become two revisions.
   return store.prisma.$transaction(async (tx) => {

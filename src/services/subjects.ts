@@ -19,6 +19,10 @@ export async function createSubject(
   const { subject } = store.prisma;
   const where = { label };
   const before = await subject.findUnique({ where });
+  if (before?.withdrawnAt)
+    throw new AppError('CONFLICT', `subject ${label} was withdrawn; choose another label`, {
+      field: 'label',
+    });
   if (before) return before;
   return createUnlessTaken(
     'subject_label_key',
@@ -57,7 +61,9 @@ export async function importSession(services: Services, input: ImportSession): P
   const label = canonicalLabel(input.label, 'label');
   const matrix = readBetaMatrix(input.betas, 'betas');
   const rows = parseTrialTable(input.trialTable, matrix.trials, 'trials');
-  const subject = await store.prisma.subject.findUnique({ where: { id: input.subjectId } });
+  const subject = await store.prisma.subject.findUnique({
+    where: { id: input.subjectId, withdrawnAt: null },
+  });
   if (!subject) throw new AppError('NOT_FOUND', 'no such subject', { field: 'subjectId' });
   const uploadSha256 = createHash('sha256').update(input.betas).update(input.trialTable).digest('hex');
   const before = await findSession(services, subject.id, label, uploadSha256);

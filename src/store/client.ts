@@ -10,12 +10,18 @@ export { Prisma };
 
 /** The channel of `endings`. */
 export const ENDINGS = 'paint_job_ended';
+/** The channel of `changes`. */
+export const CHANGES = 'paint_jobs_changed';
 
 export interface Store {
   readonly prisma: PrismaClient;
   readonly pool: pg.Pool;
   /** Says the id of a paint job when it has ended. */
   readonly endings: Notices;
+  /** Says '' when any paint job has changed its state, or a device may take jobs again. */
+  readonly changes: Notices;
+  /** Runs statements in one transaction; it is rolled back when `work` throws. */
+  transaction<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -33,12 +39,33 @@ export function openStore(url: string, connections = 12): Store {
   pool.on('connect', (client) => client.on('error', () => {}));
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
   const endings = openNotices(pool, ENDINGS);
+  const changes = openNotices(pool, CHANGES);
   return {
     prisma,
     pool,
     endings,
+    changes,
+    async transaction(work) {
+      const client = await pool.connect();
+      try {
+        await client.query('BEGIN');
+        const result = await work(client);
+        await client.query('COMMIT');
+        client.release();
+        return result;
+      } catch (error) {
+        // A client that cannot even roll back is closed, which does it.
+        const broken = await client.query('ROLLBACK').then(
+          () => false,
+          () => true,
+        );
+        client.release(broken);
+        throw error;
+      }
+    },
     async close() {
       endings.close();
+      changes.close();
       await prisma.$disconnect();
       await pool.end();
     },

@@ -18,11 +18,12 @@ interface Job {
   readonly state: string;
   readonly stepsDone: number;
   readonly stepsTotal: number;
+  readonly previewUrl: string | null;
   readonly attempts: { number: number; outcome: string | null }[];
   readonly paintings: { id: string; index: number; url: string; outsideMaskDifferentPixels: number }[];
 }
 const JOB =
-  'id state stepsDone stepsTotal attempts { number outcome } paintings { id index url outsideMaskDifferentPixels }';
+  'id state stepsDone stepsTotal previewUrl attempts { number outcome } paintings { id index url outsideMaskDifferentPixels }';
 
 let lab: Lab;
 let worker: ChildProcess;
@@ -167,7 +168,12 @@ test('the same seed gives the same bytes, another seed other ones', async () => 
 
 test('a running job that is cancelled stops between steps and stores nothing', async () => {
   const id = await submit({ steps: 1000, paintingCount: 16 });
-  await until(id, (job) => job.stepsDone > 0);
+  await until(id, (job) => job.previewUrl !== null);
+  const { previewUrl } = await read(id);
+  expect(await sharp(await bytesOf(previewUrl!)).metadata()).toMatchObject({
+    format: 'webp',
+    width: TINY.imageSizePx,
+  });
   await ask(
     'mutation($input: CancelPaintJobInput!) { cancelPaintJob(input: $input) { paintJob { id } userErrors { code } } }',
     {
@@ -177,6 +183,8 @@ test('a running job that is cancelled stops between steps and stores nothing', a
   const job = await until(id, ended, 5000);
   expect(job).toMatchObject({ state: 'CANCELLED', paintings: [], attempts: [{ outcome: 'CANCELLED' }] });
   expect(job.stepsDone).toBeLessThan(16_000);
+  expect(job.previewUrl).toBeNull();
+  expect((await fetch(lab.url + previewUrl)).status).toBe(404);
 }, 60_000);
 
 test('a job whose worker is killed runs again and has exactly one result', async () => {

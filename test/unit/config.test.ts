@@ -13,6 +13,7 @@ test('nothing set, or set to nothing: the defaults', () => {
     port: undefined,
     logLevel: 'info',
     maxUploadBytes: 200_000_000,
+    maxUnfinishedJobs: 20_000,
   });
   expect(loadConfig({ PORT: '', DATABASE_URL: ' ', LOG_LEVEL: '', MINDPAINTER_MODELS: '' })).toEqual(
     defaults,

@@ -1,14 +1,18 @@
 // What can be changed. A field reads its input, asks its service, and answers with a payload.
 
 import type { MutationResolvers } from '../../generated/graphql.js';
+import { pauseDevice, resumeDevice } from '../../services/devices.js';
 import { createPresetMask, uploadImage, uploadMask } from '../../services/images.js';
 import { registerModelFolder } from '../../services/models.js';
-import { cancelPaintJob, submitPaintJob } from '../../services/paint-jobs.js';
+import { cancelPaintJob, cancelPaintJobs } from '../../services/paint-job-cancel.js';
+import { retryPaintJobs, submitPaintJob, submitPaintJobs } from '../../services/paint-job-submission.js';
 import { ratePainting } from '../../services/ratings.js';
 import { createSubject, importSession } from '../../services/subjects.js';
-import { toPayload } from '../errors.js';
-import { decodeId } from '../ids.js';
+import { withdrawSubject } from '../../services/withdrawals.js';
+import { toPayload, toPayloadOf, toUserError } from '../errors.js';
+import { decodeId, parseId } from '../ids.js';
 import { toMaskPreset } from '../mask-input.js';
+import { toBatchOrder, toFacts, toOrder } from '../paint-job-input.js';
 import { readUpload } from '../uploads.js';
 
 export const Mutation: MutationResolvers = {
@@ -39,20 +43,38 @@ export const Mutation: MutationResolvers = {
     }),
   registerModel: (_, { input }, { services, modelFolders, describeBundle }) =>
     toPayload('model', () => registerModelFolder(services, input.folder, modelFolders, describeBundle)),
-  submitPaintJob: (_, { input }, { services }) =>
-    toPayload('paintJob', async () =>
-      submitPaintJob(services, {
-        imageId: decodeId('SourceImage', input.imageId, 'imageId'),
-        maskId: decodeId('Mask', input.maskId, 'maskId'),
-        trialIds: input.trialIds.map((id) => decodeId('Trial', id, 'trialIds')),
-        modelId: decodeId('Model', input.modelId, 'modelId'),
-        method: input.method ?? 'BRAIN',
-        seed: input.seed ?? 0,
-        steps: input.steps,
-        guidanceScale: input.guidanceScale,
-        paintingCount: input.paintingCount ?? 1,
-      }),
-    ),
+  submitPaintJob: (_, { input }, { services, actor }) =>
+    toPayload('paintJob', async () => submitPaintJob(services, toOrder(input), toFacts(input, actor))),
+  submitPaintJobs: (_, { input }, { services, actor }) =>
+    toPayloadOf({ batch: null }, async () => {
+      const { batch, faults } = await submitPaintJobs(services, toBatchOrder(input), toFacts(input, actor));
+      return { batch, userErrors: faults.map(({ index, error }) => ({ ...toUserError(error), index })) };
+    }),
+  retryPaintJobs: (_, { input }, { services, actor }) =>
+    toPayload('batch', async () => {
+      const ids = input.ids?.map((id) => decodeId('PaintJob', id, 'ids'));
+      const batchId = input.batchId == null ? undefined : decodeId('PaintJobBatch', input.batchId, 'batchId');
+      return retryPaintJobs(services, { ids, batchId }, toFacts(input, actor));
+    }),
+  cancelPaintJobs: (_, { input }, { services, actor }) =>
+    toPayloadOf({ cancelledCount: null, stoppingCount: null }, async () => {
+      const ids = input.ids?.flatMap((id) => {
+        const parsed = parseId(id);
+        return parsed?.type === 'PaintJob' ? [parsed.key] : [];
+      });
+      const batchId = input.batchId == null ? undefined : decodeId('PaintJobBatch', input.batchId, 'batchId');
+      const choice = { ids, batchId, state: input.state ?? undefined };
+      return cancelPaintJobs(services, { ...choice, submittedBy: input.mine ? actor : undefined });
+    }),
+  pauseDevice: (_, { input }, { services }) =>
+    toPayload('device', async () => pauseDevice(services, decodeId('Device', input.id, 'id'), input.reason)),
+  resumeDevice: (_, { input }, { services }) =>
+    toPayload('device', async () => resumeDevice(services, decodeId('Device', input.id, 'id'))),
+  withdrawSubject: (_, { input }, { services }) =>
+    toPayload('report', async () => {
+      const subjectId = decodeId('Subject', input.subjectId, 'subjectId');
+      return withdrawSubject(services, { subjectId, reason: input.reason, digest: input.digest });
+    }),
   cancelPaintJob: (_, { input }, { services }) =>
     toPayload('paintJob', async () => cancelPaintJob(services, decodeId('PaintJob', input.id, 'id'))),
   ratePainting: (_, { input }, { services }) =>

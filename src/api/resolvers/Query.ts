@@ -1,9 +1,19 @@
 // What can be read from the root.
 
 import type { QueryResolvers } from '../../generated/graphql.js';
-import { findSubject, listImages, listModels, listPaintJobs, listSubjects } from '../../services/lists.js';
+import {
+  findSubject,
+  listDevices,
+  listImages,
+  listModels,
+  listPaintJobs,
+  listSubjects,
+} from '../../services/lists.js';
+import { listEvents, parseSequence } from '../../services/paint-job-watch.js';
+import { reportWithdrawal } from '../../services/withdrawals.js';
 import type { ApiContext } from '../context.js';
-import { parseId } from '../ids.js';
+import { decodeId, parseId } from '../ids.js';
+import { toEventChoice } from '../paint-job-input.js';
 
 /** The row of an id with the name of its type, which the interface Node is resolved by. */
 async function loadNode(id: string, { loaders }: ApiContext) {
@@ -20,7 +30,21 @@ export const Query: QueryResolvers = {
   subjectByLabel: (_, { label }, { services }) => findSubject(services, label),
   sourceImages: (_, args, { services }) => listImages(services, args),
   models: (_, args, { services }) => listModels(services, args),
-  paintJobs: (_, { state, ...args }, { services }) => listPaintJobs(services, state, args),
+  paintJobs: (_, { state, batchId, ...args }, { services }) => {
+    const batch = batchId == null ? undefined : decodeId('PaintJobBatch', batchId, 'batchId');
+    return listPaintJobs(services, { state: state ?? undefined, batchId: batch }, args);
+  },
+  paintJobBatch: async (_, { id }, { loaders }) => {
+    const parsed = parseId(id);
+    return parsed?.type === 'PaintJobBatch' ? loaders.PaintJobBatch.load(parsed.key) : null;
+  },
+  paintJobEvents: (_, { after, first, ...choice }, { services }) =>
+    listEvents(services, toEventChoice(choice), parseSequence(after ?? '0'), first ?? 100),
+  devices: (_, { first }, { services }) => listDevices(services, first),
+  subjectWithdrawalReport: (_, { subjectId }, { services }) => {
+    const parsed = parseId(subjectId);
+    return parsed?.type === 'Subject' ? reportWithdrawal(services, parsed.key) : null;
+  },
   paintJob: async (_, { id }, { loaders }) => {
     const parsed = parseId(id);
     return parsed?.type === 'PaintJob' ? loaders.PaintJob.load(parsed.key) : null;

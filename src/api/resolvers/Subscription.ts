@@ -1,20 +1,29 @@
 // What can be watched.
 
 import type { SubscriptionResolvers } from '../../generated/graphql.js';
-import { watchPaintJob } from '../../services/paint-jobs.js';
+import { parseSequence, watchEvents, watchPaintJob } from '../../services/paint-job-watch.js';
 import { decodeId } from '../ids.js';
+import type { Loaders } from '../loaders.js';
+import { toEventChoice } from '../paint-job-input.js';
+
+/** Gives what a source yields under a field's name, for as long as the source lasts. */
+async function* stream<K extends string, T>(key: K, source: AsyncIterable<T>, loaders: Loaders) {
+  for await (const value of source) {
+    // One context serves the whole stream; what was loaded for the last event is old by now.
+    for (const loader of Object.values(loaders)) loader.clearAll();
+    yield { [key]: value } as Record<K, T>;
+  }
+}
 
 export const Subscription: SubscriptionResolvers = {
   paintJobProgress: {
-    subscribe: async (_, { id }, { services, loaders }) => {
-      const key = decodeId('PaintJob', id, 'id');
-      return (async function* () {
-        for await (const paintJobProgress of watchPaintJob(services, key)) {
-          // One context serves the whole stream; what was loaded for the last event is old by now.
-          for (const loader of Object.values(loaders)) loader.clearAll();
-          yield { paintJobProgress };
-        }
-      })();
+    subscribe: async (_, { id }, { services, loaders }) =>
+      stream('paintJobProgress', watchPaintJob(services, decodeId('PaintJob', id, 'id')), loaders),
+  },
+  paintJobEvents: {
+    subscribe: async (_, { after, ...choice }, { services, loaders }) => {
+      const events = watchEvents(services, toEventChoice(choice), parseSequence(after ?? '0'));
+      return stream('paintJobEvents', events, loaders);
     },
   },
 };

@@ -1,0 +1,86 @@
+// A device at work: beats, rescues the jobs of dead workers, and paints one job after another until it is stopped.
+
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { PaintEvent, PaintMessage } from '../painter/messages.js';
+import type { InferenceProcess } from '../runtime/inference-process.js';
+import type { Services } from '../services/context.js';
+import { beatDevice, leaveDevice, takeDevice } from '../services/devices.js';
+import { abortOverduePaintJobs, claimPaintJob, rescuePaintJobs } from '../services/paint-job-attempts.js';
+import { runPaintJob } from './paint.js';
+
+export interface PaintDevice {
+  /** Stops the running job early, gives it back without the loss of an attempt, and leaves the slot. */
+  stop(): Promise<void>;
+}
+
+const BEAT_MS = 2000;
+/** A waiting device looks so often, besides when a notice wakes it. */
+const LOOK_MS = 1000;
+const LONGEST_PAUSE_MS = 30_000;
+
+/** Starts to paint; `onError` hears of what went wrong around a job (a lost child, a lost database). */
+export async function startPaintDevice(
+  services: Services,
+  inference: InferenceProcess<PaintMessage, PaintEvent>,
+  onError: (error: unknown) => void,
+): Promise<PaintDevice> {
+  const workerId = randomUUID();
+  await takeDevice(services, workerId);
+  const stopping = new AbortController();
+  const stopped = new Promise<void>((resolve) => {
+    stopping.signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+
+  let beating: Promise<void> | undefined;
+  const beat = async () => {
+    await beatDevice(services, workerId);
+    await rescuePaintJobs(services);
+    await abortOverduePaintJobs(services);
+  };
+  const timer = setInterval(() => {
+    beating ??= beat()
+      .catch(onError)
+      .finally(() => {
+        beating = undefined;
+      });
+  }, BEAT_MS);
+
+  /** Paints the next job; false when there is none. */
+  async function paintNext(): Promise<boolean> {
+    const job = await claimPaintJob(services, workerId);
+    if (job) await runPaintJob(services, inference, job, stopping.signal);
+    return job !== undefined;
+  }
+  async function work(): Promise<void> {
+    let failures = 0;
+    let lost: string | undefined;
+    while (!stopping.signal.aborted) {
+      try {
+        // A job that this worker could not end is still its own: nobody else would free it while it beats.
+        if (lost !== undefined) await rescuePaintJobs(services, { own: workerId, reason: lost });
+        lost = undefined;
+        // Before the look: what comes between the two is heard.
+        const changed = services.store.changes.wait('', LOOK_MS);
+        if (!(await paintNext())) await Promise.race([changed, stopped]);
+        failures = 0;
+      } catch (error) {
+        onError(error);
+        lost = error instanceof Error ? error.message : String(error);
+        const pause = Math.min(LONGEST_PAUSE_MS, 250 * 2 ** failures++);
+        if (failures > 1) await Promise.race([sleep(pause, undefined, { ref: false }), stopped]);
+      }
+    }
+    if (lost !== undefined) await rescuePaintJobs(services, { own: workerId, reason: lost });
+  }
+  const working = work().catch(onError);
+  return {
+    async stop() {
+      stopping.abort();
+      await working;
+      clearInterval(timer);
+      await beating;
+      await leaveDevice(services, workerId);
+    },
+  };
+}

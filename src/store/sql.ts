@@ -1,0 +1,8 @@
+// Hand-written SQL, a statement a file in ./sql: what Prisma cannot say, or not in one statement.
+
+import { readFileSync } from 'node:fs';
+
+/** The text of src/store/sql/<name>.sql; read once, when the module that needs it loads. */
+export function readSql(name: string): string {
+  return readFileSync(new URL(`./sql/${name}.sql`, import.meta.url), 'utf8');
+}
