@@ -13,6 +13,9 @@ const ROWS = [
   'PaintJobAttempt',
   'Painting',
   'Rating',
+  'Stimulus',
+  'TrainingRun',
+  'TrainingRunAttempt',
 ];
 
 const config: CodegenConfig = {
@@ -30,6 +33,7 @@ const config: CodegenConfig = {
         scalars: {
           ID: 'string',
           DateTime: 'Date',
+          JSON: 'unknown',
           Upload: {
             input: 'Promise<import("graphql-upload/processRequest.mjs").FileUpload>',
             output: 'never',

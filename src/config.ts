@@ -26,6 +26,7 @@ const schema = z.object({
   HOST: z.string().default('127.0.0.1'),
   PORT: wholeNumber(0, 65535).optional(),
   LOG_LEVEL: z.enum(LEVELS, `give one of ${LEVELS.join(', ')}`).default('info'),
+  TRAINING_THREADS: wholeNumber(1, 256).optional(),
   MAX_UPLOAD_BYTES: wholeNumber(1, 2_000_000_000).default(200_000_000),
 });
 
@@ -40,6 +41,8 @@ export interface Config {
   readonly port: number | undefined;
   readonly logLevel: (typeof LEVELS)[number];
   readonly maxUploadBytes: number;
+  /** Threads of a training run; absent: one a core. */
+  readonly trainingThreads: number | undefined;
 }
 
 /** Reads the environment; an empty variable counts as absent. Throws one AppError BAD_INPUT that lists every fault. */
@@ -63,5 +66,6 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
     port: values.PORT,
     logLevel: values.LOG_LEVEL,
     maxUploadBytes: values.MAX_UPLOAD_BYTES,
+    trainingThreads: values.TRAINING_THREADS,
   };
 }

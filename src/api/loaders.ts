@@ -34,6 +34,31 @@ export function createLoaders({ prisma }: Store) {
     PaintJob: byId((ids) => prisma.paintJob.findMany(among(ids))),
     Painting: byId((ids) => prisma.painting.findMany(among(ids))),
     Rating: byId((ids) => prisma.rating.findMany(among(ids))),
+    Stimulus: byId((ids) => prisma.stimulus.findMany(among(ids))),
+    TrainingRun: byId((ids) => prisma.trainingRun.findMany(among(ids))),
+    sessionsOfRun: listBy(
+      (ids) =>
+        prisma.trainingRunSession.findMany({
+          where: { runId: { in: ids } },
+          include: { session: true },
+          orderBy: { session: { label: 'asc' } },
+        }),
+      (row) => row.runId,
+    ),
+    stimuliOfRun: listBy(
+      (ids) =>
+        prisma.trainingRunStimulus.findMany({ where: { runId: { in: ids } }, orderBy: { name: 'asc' } }),
+      (row) => row.runId,
+    ),
+    attemptsOfRun: listBy(
+      (ids) =>
+        prisma.trainingRunAttempt.findMany({ where: { runId: { in: ids } }, orderBy: { number: 'asc' } }),
+      (row) => row.runId,
+    ),
+    runsOfModel: listBy(
+      (ids) => prisma.trainingRun.findMany({ where: { modelId: { in: ids } }, orderBy: { id: 'asc' } }),
+      (row) => row.modelId!,
+    ),
     trialsOfJob: listBy(
       (ids) =>
         prisma.paintJobTrial.findMany({
@@ -69,5 +94,7 @@ export const NODE_TYPES = [
   'PaintJob',
   'Painting',
   'Rating',
+  'Stimulus',
+  'TrainingRun',
 ] as const;
 export type NodeType = (typeof NODE_TYPES)[number];

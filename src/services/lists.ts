@@ -1,7 +1,7 @@
 // The lists that can be read, page by page, from the newest; trials in their matrix's order.
 
 import { canonicalLabel } from '../fmri/labels.js';
-import type { PaintJobState } from '../generated/prisma/client.js';
+import type { PaintJobState, TrainingRunState } from '../generated/prisma/client.js';
 import type { Services } from './context.js';
 import { type PageArguments, readPage } from './pages.js';
 
@@ -70,4 +70,38 @@ export function listPaintJobs(
     (slice) => prisma.paintJob.findMany({ ...slice, ...newest, where }),
     () => prisma.paintJob.count({ where }),
   );
+}
+
+export function listStimuli({ store: { prisma } }: Services, args: PageArguments) {
+  return readPage(
+    args,
+    (slice) => prisma.stimulus.findMany({ ...slice, ...newest }),
+    () => prisma.stimulus.count(),
+  );
+}
+
+export function listTrainingRuns(
+  { store: { prisma } }: Services,
+  state: TrainingRunState | null | undefined,
+  args: PageArguments,
+) {
+  const where = state ? { state } : {};
+  return readPage(
+    args,
+    (slice) => prisma.trainingRun.findMany({ ...slice, ...newest, where }),
+    () => prisma.trainingRun.count({ where }),
+  );
+}
+
+/** The curves of a run, all or of one stage or name, in the order of stage, name and step. */
+export function listTrainingPoints(
+  { store: { prisma } }: Services,
+  runId: string,
+  filter: { stage?: string | null | undefined; name?: string | null | undefined },
+) {
+  const { stage, name } = filter;
+  return prisma.trainingRunPoint.findMany({
+    where: { runId, ...(stage != null ? { stage } : {}), ...(name != null ? { name } : {}) },
+    orderBy: [{ stage: 'asc' }, { name: 'asc' }, { step: 'asc' }],
+  });
 }

@@ -1,6 +1,7 @@
 // The trainer: runs the step graph, updates the flat vectors, writes and reads checkpoints that resume exactly.
 
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { AppError } from '../errors.js';
 import { encodeModel } from '../graph/onnx.js';
 import { floats, openSession, type Provider, type Session, type Tensor } from '../runtime/session.js';
 import { createAdamwKernel, STATE_VECTORS } from './adamw-kernel.js';
@@ -60,7 +61,7 @@ function initialise(flat: Float32Array, layout: Layout, seed: number): void {
   });
 }
 
-/** Writes weights by name to the flat vector. Throws for a missing name or another size: weights of another network. */
+/** Writes weights by name to the flat vector. Throws AppError UNSUPPORTED for a missing name or another size: weights of another network. */
 function copyWeights(
   flat: Float32Array,
   layout: Layout,
@@ -70,7 +71,8 @@ function copyWeights(
     const given = weights[value.name];
     const size = layout.sizes[i]!;
     if (given?.length !== size)
-      throw new Error(
+      throw new AppError(
+        'UNSUPPORTED',
         `initial weights: ${value.name} has ${given?.length ?? 'no'} values, the network ${size}`,
       );
     flat.set(given, layout.offsets[i]!);

@@ -28,7 +28,10 @@ async function work(run: Run, giveUp: (id: string) => Promise<void> = async () =
   const errors: unknown[] = [];
   const worker = await runWorker(
     store,
-    { paint: { run, giveUp: ({ paintJobId }) => giveUp(paintJobId) } },
+    {
+      paint: { run, giveUp: ({ paintJobId }) => giveUp(paintJobId) },
+      train: { run: async () => {}, giveUp: async () => {} },
+    },
     { concurrency: 2, onError: (error) => errors.push(error), beatMs: 100, deadAfterMs: 500 },
   );
   workers.push(worker);

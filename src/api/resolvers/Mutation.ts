@@ -5,10 +5,18 @@ import { createPresetMask, uploadImage, uploadMask } from '../../services/images
 import { registerModelFolder } from '../../services/models.js';
 import { cancelPaintJob, submitPaintJob } from '../../services/paint-jobs.js';
 import { ratePainting } from '../../services/ratings.js';
+import { linkStimuli } from '../../services/stimuli.js';
 import { createSubject, importSession } from '../../services/subjects.js';
+import {
+  cancelTrainingRun,
+  createTrainingRun,
+  pauseTrainingRun,
+  resumeTrainingRun,
+} from '../../services/training-runs.js';
 import { toPayload } from '../errors.js';
 import { decodeId } from '../ids.js';
 import { toMaskPreset } from '../mask-input.js';
+import { toTrainingSettings } from '../training-input.js';
 import { readUpload } from '../uploads.js';
 
 export const Mutation: MutationResolvers = {
@@ -62,5 +70,43 @@ export const Mutation: MutationResolvers = {
         score: input.score,
         rater: input.rater ?? 'local',
       }),
+    ),
+  linkStimuli: (_, { input }, { services }) =>
+    toPayload('stimuli', async () =>
+      linkStimuli(services, {
+        stimuli: input.stimuli.map(({ name, imageId }) => ({
+          name,
+          imageId: decodeId('SourceImage', imageId, 'stimuli'),
+        })),
+        replace: input.replace ?? false,
+      }),
+    ),
+  createTrainingRun: (_, { input }, { services, describeBundle }) =>
+    toPayload('trainingRun', async () =>
+      createTrainingRun(
+        services,
+        {
+          name: input.name,
+          subjectId: decodeId('Subject', input.subjectId, 'subjectId'),
+          sessionIds: input.sessionIds?.map((id) => decodeId('FmriSession', id, 'sessionIds')),
+          baseModelId: decodeId('Model', input.baseModelId, 'baseModelId'),
+          parts: input.parts ?? [],
+          heldOutStimuli: input.heldOutStimuli,
+          heldOutFraction: input.heldOutFraction,
+          useSourceImages: input.useSourceImages ?? false,
+          settings: toTrainingSettings(input.settings),
+        },
+        describeBundle,
+      ),
+    ),
+  pauseTrainingRun: (_, { input }, { services }) =>
+    toPayload('trainingRun', async () => pauseTrainingRun(services, decodeId('TrainingRun', input.id, 'id'))),
+  resumeTrainingRun: (_, { input }, { services }) =>
+    toPayload('trainingRun', async () =>
+      resumeTrainingRun(services, decodeId('TrainingRun', input.id, 'id')),
+    ),
+  cancelTrainingRun: (_, { input }, { services }) =>
+    toPayload('trainingRun', async () =>
+      cancelTrainingRun(services, decodeId('TrainingRun', input.id, 'id')),
     ),
 };

@@ -1,7 +1,15 @@
 // What can be read from the root.
 
 import type { QueryResolvers } from '../../generated/graphql.js';
-import { findSubject, listImages, listModels, listPaintJobs, listSubjects } from '../../services/lists.js';
+import {
+  findSubject,
+  listImages,
+  listModels,
+  listPaintJobs,
+  listStimuli,
+  listSubjects,
+  listTrainingRuns,
+} from '../../services/lists.js';
 import type { ApiContext } from '../context.js';
 import { parseId } from '../ids.js';
 
@@ -24,5 +32,11 @@ export const Query: QueryResolvers = {
   paintJob: async (_, { id }, { loaders }) => {
     const parsed = parseId(id);
     return parsed?.type === 'PaintJob' ? loaders.PaintJob.load(parsed.key) : null;
+  },
+  stimuli: (_, args, { services }) => listStimuli(services, args),
+  trainingRuns: (_, { state, ...args }, { services }) => listTrainingRuns(services, state, args),
+  trainingRun: async (_, { id }, { loaders }) => {
+    const parsed = parseId(id);
+    return parsed?.type === 'TrainingRun' ? loaders.TrainingRun.load(parsed.key) : null;
   },
 };

@@ -1,0 +1,52 @@
+// What a bundle offers as the base of a training run, read from its files; no session is opened.
+
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { z } from 'zod';
+import type { Bundle } from '../painter/bundle.js';
+import type { Component } from '../painter/manifest.js';
+import type { TrainingBaseFacts } from '../services/models.js';
+import type { UnetSize } from '../train/models/unet.js';
+
+const unetSchema = z.looseObject({
+  widths: z.tuple([z.int().positive(), z.int().positive(), z.int().positive()]),
+  embedding: z.int().positive(),
+  heads: z.int().positive(),
+  latentChannels: z.int().positive(),
+});
+
+/** The config.json beside a component's model. */
+export async function componentConfig(bundle: Bundle, component: Component): Promise<object> {
+  const path = join(dirname(bundle.components[component]!), 'config.json');
+  return JSON.parse(await readFile(path, 'utf8'));
+}
+
+/** The size of a base's UNet when it is of our architecture and conventions, or why it cannot be trained on. */
+export async function trainableUnet(
+  bundle: Bundle,
+): Promise<{ size: UnetSize; fault?: undefined } | { size?: undefined; fault: string }> {
+  const { unetInputOrder, unetMaskMeaning, maskDownscale, maskedFill, latentChannels } = bundle.conventions;
+  if (unetInputOrder.join() !== 'noise,image,mask' || unetMaskMeaning !== 'keep')
+    return { fault: 'its inputs are not noise, image and mask with 1 for keep' };
+  if (maskDownscale !== 'any' || maskedFill !== 0)
+    return { fault: 'its masks do not shrink by the rule any, or hidden pixels are not mid grey' };
+  const config = await componentConfig(bundle, 'unet').catch(() => ({}));
+  const parsed = unetSchema.safeParse(config);
+  if (!parsed.success) return { fault: 'unet/config.json does not declare the sizes of our architecture' };
+  if (parsed.data.latentChannels !== latentChannels)
+    return {
+      fault: `unet/config.json names ${parsed.data.latentChannels} latent channels, the manifest ${latentChannels}`,
+    };
+  const { widths, embedding, heads } = parsed.data;
+  return { size: { widths, embedding, heads, latentChannels } };
+}
+
+/** The facts that a run is checked against before it is queued. */
+export async function describeTrainingBase(bundle: Bundle): Promise<TrainingBaseFacts> {
+  return {
+    components: Object.keys(bundle.components),
+    prediction: bundle.scheduler.prediction_type,
+    unetFault: (await trainableUnet(bundle)).fault,
+    files: bundle.conventions.files,
+  };
+}
