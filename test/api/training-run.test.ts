@@ -1,6 +1,6 @@
 // Training runs through the API: data in, curve and figures out, a model that paints; and what bad input is told.
 
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { createClient } from 'graphql-ws';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import WebSocket from 'ws';
@@ -40,7 +40,8 @@ test('a subject with sessions and stimuli gets a model that paints', async () =>
   expect([...run.heldOutStimuli, ...run.trainingStimuli].sort()).toEqual(STIMULI);
   for (const stage of ['pseudoBrainGenerator', 'brainAdapter', 'diffusion']) {
     const losses = run.points.filter((point) => point.stage === stage && point.name === 'loss');
-    expect(losses.map((point) => point.step)).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
+    const steps = stage === 'diffusion' ? 10 : 20;
+    expect(losses.map((point) => point.step)).toEqual(Array.from({ length: steps }, (_, i) => i + 1));
     expect(losses.every((point) => Number.isFinite(point.value))).toBe(true);
   }
   const heldOut = run.points.filter((point) => point.name.startsWith('heldOut'));
@@ -91,11 +92,11 @@ test('a subject with sessions and stimuli gets a model that paints', async () =>
         const answer = await lab.lab.send('query($id: ID!) { paintJob(id: $id) { state } }', { id: jobId });
         return (answer.data!.paintJob as { state: string }).state;
       },
-      { timeout: 30_000 },
+      { timeout: 120_000 },
     )
     .toBe('SUCCEEDED');
   await lab.stop(worker);
-}, 90_000);
+}, 300_000);
 
 test('two runs at once: the second waits; painting goes on; a queued one is cancelled at once', async () => {
   const worker = await lab.startWorker();
@@ -111,35 +112,9 @@ test('two runs at once: the second waits; painting goes on; a queued one is canc
   expect(await lab.ask('cancel', second.id)).toEqual([]);
   expect(await lab.read(second.id)).toMatchObject({ state: 'CANCELLED', attempts: [] });
   expect(await lab.ask('cancel', first.id)).toEqual([]);
-  const run = await lab.until(first.id, ended, 10_000);
+  const run = await lab.until(first.id, ended);
   expect(run).toMatchObject({ state: 'CANCELLED', attempts: [{ outcome: 'CANCELLED' }], model: null });
   await expect.poll(() => existsSync(lab.workFolder(first.id))).toBe(false);
   expect((await lab.ask('resume', first.id))[0]).toMatchObject({ code: 'CONFLICT', field: 'id' });
   await lab.stop(worker);
-}, 90_000);
-
-test('a paused run keeps its checkpoint, frees the device, and goes on to the same model as one without a pause', async () => {
-  const worker = await lab.startWorker();
-  const settings = {
-    checkpointEvery: 50,
-    pseudoBrainGenerator: { steps: 1500, batch: 4, hidden: 16, blocks: 1 },
-    brainAdapter: { steps: 5, batch: 4, hidden: 16, blocks: 1 },
-    diffusion: { steps: 5, batch: 4, poolSize: 8 },
-  };
-  const paused = await lab.create({ settings });
-  await lab.until(paused.id, (run) => run.step > 0 && run.stage === 'pseudoBrainGenerator');
-  expect(await lab.ask('pause', paused.id)).toEqual([]);
-  const stopped = await lab.until(paused.id, (run) => run.state === 'PAUSED', 10_000);
-  expect(stopped.attempts).toEqual([{ number: 1, outcome: 'PAUSED' }]);
-  expect(readdirSync(lab.workFolder(paused.id))).toContain('pseudoBrainGenerator.ckpt');
-  const other = await lab.create({ settings });
-  const whole = await lab.until(other.id, ended);
-  expect(whole).toMatchObject({ state: 'SUCCEEDED', attempts: [{ outcome: 'SUCCEEDED' }] });
-  expect((await lab.read(paused.id)).state).toBe('PAUSED');
-  expect(await lab.ask('resume', paused.id)).toEqual([]);
-  const run = await lab.until(paused.id, ended);
-  expect(run.attempts.map((attempt) => attempt.outcome)).toEqual(['PAUSED', 'SUCCEEDED']);
-  expect(run.points).toEqual(whole.points);
-  expect(run.model!.hash).toBe(whole.model!.hash);
-  await lab.stop(worker);
-}, 90_000);
+}, 300_000);

@@ -52,7 +52,7 @@ export const SMALL = {
   checkpointEvery: 5,
   pseudoBrainGenerator: { steps: 20, batch: 4, hidden: 16, blocks: 1 },
   brainAdapter: { steps: 20, batch: 4, hidden: 16, blocks: 1 },
-  diffusion: { steps: 20, batch: 4, poolSize: 8 },
+  diffusion: { steps: 10, batch: 4, poolSize: 8 },
 };
 
 export interface UserError {
@@ -178,7 +178,7 @@ export async function startTrainingLab(): Promise<TrainingLab> {
       expect(errors).toBeUndefined();
       return data!.trainingRun as Run;
     },
-    async until(id, wanted, timeoutMs = 40_000) {
+    async until(id, wanted, timeoutMs = 200_000) {
       for (const end = Date.now() + timeoutMs; ; await new Promise((done) => setTimeout(done, 50))) {
         const run = await self.read(id);
         if (wanted(run)) return run;
