@@ -6,7 +6,7 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { AppError, isAppError } from '../errors.js';
 import { decodeRgb } from '../imaging/decode.js';
-import { type Bundle, type BundleParts, loadBundle, writeBundle } from '../painter/bundle.js';
+import { type Bundle, type ComponentPart, loadBundle, writeBundle } from '../painter/bundle.js';
 import { COMPONENTS, type Component } from '../painter/manifest.js';
 import { alphasCumprod } from '../painter/scheduler.js';
 import { openSession, type Session } from '../runtime/session.js';
@@ -56,17 +56,22 @@ interface Run {
 
 /** A network of the new bundle: trained, or the base's. */
 interface Network {
-  readonly model: Uint8Array;
-  readonly config: object;
+  /** ONNX bytes, or the path of the base's. */
+  readonly model: Uint8Array | string;
+  readonly part: ComponentPart;
   readonly result?: StageResult;
 }
 
-async function keep(base: Bundle, component: Component): Promise<Network> {
-  return {
-    model: await readFile(base.components[component]!),
-    config: await componentConfig(base, component),
-  };
-}
+const keep = (base: Bundle, component: Component): Network => ({
+  model: base.components[component]!,
+  part: { from: base },
+});
+
+const trained = (model: Uint8Array, config: object, result: StageResult): Network => ({
+  model,
+  part: { model, config },
+  result,
+});
 
 /** Sets the weights that belong to excluded voxels to 0: [rows of voxels, inner], or [outer, columns of voxels]. */
 function silence(
@@ -102,7 +107,7 @@ async function generator(run: Run): Promise<Network> {
     return correlation === undefined ? none : { heldOutVoxelCorrelation: correlation };
   });
   const result = await trainPseudoBrainGenerator(data, data.training, { size, plan }, options);
-  return { model: encode(result.weights), config: { ...size, outputs: voxels }, result };
+  return trained(encode(result.weights), { ...size, outputs: voxels }, result);
 }
 
 async function adapter(run: Run, noise: ResidualNoise): Promise<Network> {
@@ -121,7 +126,7 @@ async function adapter(run: Run, noise: ResidualNoise): Promise<Network> {
     adapterPoints(data, encode(weights), run.device),
   );
   const result = await trainBrainAdapter(noise, data.training, { size, plan, tau }, options);
-  return { model: encode(result.weights), config: { ...size, outputs, voxels, tau }, result };
+  return trained(encode(result.weights), { ...size, outputs, voxels, tau }, result);
 }
 
 /** Masked pictures, encoded: of training stimuli and further pictures, or of held-out stimuli. */
@@ -168,7 +173,7 @@ const HELD_OUT_SAMPLES = 64;
 async function diffusion(
   run: Run,
   noise: ResidualNoise,
-  networks: { pseudoBrainGenerator: Uint8Array; brainAdapter: Uint8Array },
+  networks: { pseudoBrainGenerator: Uint8Array | string; brainAdapter: Uint8Array | string },
 ): Promise<Network & { metric: HeldOutMetric }> {
   const { base, data, message } = run;
   const { seed, diffusion: plan } = message.settings;
@@ -177,7 +182,7 @@ async function diffusion(
   if (!size) {
     if (run.trains('DIFFUSION'))
       throw new AppError('UNSUPPORTED', `the base's UNet: ${fault}`, { field: 'baseModelId' });
-    return { ...(await keep(base, 'unet')), metric: { ...figure, undefinedReason: `of the UNet: ${fault}` } };
+    return { ...keep(base, 'unet'), metric: { ...figure, undefinedReason: `of the UNet: ${fault}` } };
   }
   const hashesOf = (rows: readonly number[]) => rows.map((i) => message.stimuli[i]!.pngSha256);
   const { latentChannels, imageSizePx, vaeScaleFactor } = base.conventions;
@@ -193,13 +198,13 @@ async function diffusion(
   };
   const error = (model: Uint8Array | string) =>
     denoisingError(model, heldOutPool, settings, cumulative, condition, createRng(seed + 202), run.device);
-  const metric = async (model: Uint8Array): Promise<HeldOutMetric> => ({
+  const metric = async (model: Uint8Array | string): Promise<HeldOutMetric> => ({
     ...figure,
     value: await error(model),
   });
   try {
     if (!run.trains('DIFFUSION')) {
-      const kept = await keep(base, 'unet');
+      const kept = keep(base, 'unet');
       return { ...kept, metric: await metric(kept.model) };
     }
     const hashes = [...hashesOf(data.training), ...message.pictures];
@@ -223,7 +228,8 @@ async function diffusion(
       initial,
     });
     const model = encode(result.weights);
-    return { model, config: await componentConfig(base, 'unet'), result, metric: await metric(model) };
+    const config = await componentConfig(base, 'unet');
+    return { ...trained(model, config, result), metric: await metric(model) };
   } finally {
     await close();
   }
@@ -276,6 +282,15 @@ function explain(error: unknown, stage: Stage): unknown {
   return error;
 }
 
+/** Width of the embeddings that the base's conditions are made from: what its mapper takes, or its UNet. */
+async function embeddingSizeOf({ components, conventions }: Bundle): Promise<number> {
+  if (!components.mapper) return conventions.conditionSize;
+  const mapper = await openSession(components.mapper);
+  const size = Number(mapper.inputs[0]!.shape.at(-1));
+  await mapper.close();
+  return size;
+}
+
 async function run(
   message: TrainMessage,
   blobs: Blobs,
@@ -292,7 +307,7 @@ async function run(
   const data = await readTrainingData(
     message,
     blobs,
-    { encoderPath: base.components.image_encoder!, conditionSize: base.conventions.conditionSize },
+    { encoderPath: base.components.image_encoder!, embeddingSize: await embeddingSizeOf(base) },
     { abort, onProgress: (done) => at('embeddings', done, stimuli.length) },
   );
   tell({ type: 'voxels', excluded: data.excludedCount });
@@ -375,19 +390,19 @@ async function writeResult(
     provenance: object;
   },
 ): Promise<void> {
-  const components: Record<string, Network> = {};
-  for (const component of COMPONENTS)
-    if (base.components[component]) components[component] = await keep(base, component);
-  components.pseudo_brain_generator = result.pseudoBrainGenerator;
-  components.brain_adapter = result.brainAdapter;
-  components.unet = result.diffusion;
+  const components: Partial<Record<Component, ComponentPart>> = {};
+  for (const component of COMPONENTS) if (base.components[component]) components[component] = { from: base };
+  components.pseudo_brain_generator = result.pseudoBrainGenerator.part;
+  components.brain_adapter = result.brainAdapter.part;
+  components.unet = result.diffusion.part;
   const { files: _, ...conventions } = base.conventions;
   const { name, subject, voxels } = message;
   await mkdir(join(message.bundleFolder, '..'), { recursive: true });
   await writeBundle(message.bundleFolder, {
     conventions: { ...conventions, name, subject, voxels },
     scheduler: base.scheduler,
-    components: components as BundleParts['components'],
+    components,
+    ...(base.uncondVector ? { uncondVector: base.uncondVector } : {}),
     extras: {
       'README.md': trainingCard(message, base, result.metrics),
       'provenance.json': `${JSON.stringify(result.provenance, null, 2)}\n`,

@@ -26,6 +26,8 @@ export async function trainableUnet(
   bundle: Bundle,
 ): Promise<{ size: UnetSize; fault?: undefined } | { size?: undefined; fault: string }> {
   const { unetInputOrder, unetMaskMeaning, maskDownscale, maskedFill, latentChannels } = bundle.conventions;
+  if (bundle.components.mapper || bundle.uncondVector || bundle.conventions.latentShift)
+    return { fault: 'it has a mapper, a learned unconditional vector or shifted latents' };
   if (unetInputOrder.join() !== 'noise,image,mask' || unetMaskMeaning !== 'keep')
     return { fault: 'its inputs are not noise, image and mask with 1 for keep' };
   if (maskDownscale !== 'any' || maskedFill !== 0)

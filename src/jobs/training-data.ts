@@ -110,17 +110,17 @@ async function readEmbeddings(
 export async function readTrainingData(
   message: TrainMessage,
   blobs: Blobs,
-  base: { encoderPath: string; conditionSize: number },
+  base: { encoderPath: string; embeddingSize: number },
   options: { abort: AbortSignal; onProgress: (done: number) => void },
 ): Promise<TrainingData> {
   const { stimuli, sessions, voxels } = message;
   const { betas, excluded, excludedCount } = await readBetas(message, blobs);
   const embeddings = await readEmbeddings(message, blobs, base.encoderPath, options);
   const embeddingSize = embeddings.length / stimuli.length;
-  if (embeddingSize !== base.conditionSize) {
+  if (embeddingSize !== base.embeddingSize) {
     throw new AppError(
       'UNSUPPORTED',
-      `the base's image encoder gives ${embeddingSize} numbers, its UNet takes ${base.conditionSize}`,
+      `the base's image encoder gives ${embeddingSize} numbers, its UNet or mapper takes ${base.embeddingSize}`,
       { field: 'baseModelId' },
     );
   }

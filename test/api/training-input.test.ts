@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { writeNpy } from '../../src/fmri/npy.js';
 import { describeBundle } from '../../src/main/platform.js';
 import { registerModel } from '../../src/services/models.js';
-import { TINY, writeTinyBundle } from '../support/tiny-bundle.js';
+import { PAINT_BY_EXAMPLE, TINY, type TinyOptions, writeTinyBundle } from '../support/tiny-bundle.js';
 import {
   linkStimuli,
   SMALL,
@@ -32,9 +32,9 @@ beforeAll(async () => {
 
 afterAll(() => lab?.close(), 30_000);
 
-async function model(name: string, base: boolean, change = {}): Promise<string> {
+async function model(name: string, options: TinyOptions): Promise<string> {
   const folder = join(lab.lab.folder, name);
-  await writeTinyBundle(folder, { base, change: { name, ...change } });
+  await writeTinyBundle(folder, { ...options, conventions: { name, ...options.conventions } });
   return `Model_${(await registerModel(lab.lab.services, await describeBundle(folder))).id}`;
 }
 
@@ -142,14 +142,16 @@ const cases: readonly [string, () => object | Promise<object>, string, string, R
   ],
   [
     'a base without an image encoder',
-    async () => ({ baseModelId: await model('plain', false) }),
+    async () => ({ baseModelId: await model('plain', { exemplar: false }) }),
     'UNSUPPORTED',
     'baseModelId',
     /no image encoder/,
   ],
   [
     'a base whose mask means something else',
-    async () => ({ baseModelId: await model('edit', true, { unetMaskMeaning: 'edit' }) }),
+    async () => ({
+      baseModelId: await model('edit', { trainable: true, conventions: { unetMaskMeaning: 'edit' } }),
+    }),
     'UNSUPPORTED',
     'baseModelId',
     /1 for keep/,
@@ -162,11 +164,25 @@ const cases: readonly [string, () => object | Promise<object>, string, string, R
     /of subject 01/,
   ],
   [
-    'a generator kept that the base does not have',
+    "another subject's generator kept",
     () => ({ parts: ['BRAIN_ADAPTER'] }),
     'BAD_INPUT',
     'parts',
-    /no pseudo brain generator/,
+    /pseudo brain generator of the base is of subject 01/,
+  ],
+  [
+    'a Paint by Example export whose UNet shall be trained',
+    async () => ({ baseModelId: await model('pbe', PAINT_BY_EXAMPLE) }),
+    'UNSUPPORTED',
+    'baseModelId',
+    /mapper/,
+  ],
+  [
+    'a base whose UNet declares no size',
+    async () => ({ baseModelId: await model('undeclared', {}) }),
+    'UNSUPPORTED',
+    'baseModelId',
+    /config\.json/,
   ],
   ['nothing to train', () => ({ parts: [] }), 'BAD_INPUT', 'parts', /at least one/],
   ['a name that is none', () => ({ name: '../x' }), 'BAD_INPUT', 'name', /letters/],

@@ -1,10 +1,14 @@
 // Training runs through the API: data in, curve and figures out, a model that paints; and what bad input is told.
 
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { createClient } from 'graphql-ws';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import WebSocket from 'ws';
-import { TINY } from '../support/tiny-bundle.js';
+import { describeBundle } from '../../src/main/platform.js';
+import { loadBundle } from '../../src/painter/bundle.js';
+import { registerModel } from '../../src/services/models.js';
+import { PAINT_BY_EXAMPLE, TINY, writeTinyBundle } from '../support/tiny-bundle.js';
 import { ended, linkStimuli, STIMULI, startTrainingLab, type TrainingLab } from '../support/training-lab.js';
 
 let lab: TrainingLab;
@@ -116,5 +120,42 @@ test('two runs at once: the second waits; painting goes on; a queued one is canc
   expect(run).toMatchObject({ state: 'CANCELLED', attempts: [{ outcome: 'CANCELLED' }], model: null });
   await expect.poll(() => existsSync(lab.workFolder(first.id))).toBe(false);
   expect((await lab.ask('resume', first.id))[0]).toMatchObject({ code: 'CONFLICT', field: 'id' });
+  await lab.stop(worker);
+}, 300_000);
+
+test('a Paint by Example export keeps its UNet; without repetitions the ceiling is undefined, and the run says why', async () => {
+  const folder = join(lab.lab.folder, 'paint-by-example');
+  await writeTinyBundle(folder, PAINT_BY_EXAMPLE);
+  const base = await registerModel(lab.lab.services, await describeBundle(folder));
+  const sessionIds = [await lab.importSession('03', STIMULI, { repetitions: 1 })];
+  const worker = await lab.startWorker();
+  const { id, errors } = await lab.create({
+    sessionIds,
+    baseModelId: `Model_${base.id}`,
+    parts: ['PSEUDO_BRAIN_GENERATOR', 'BRAIN_ADAPTER'],
+  });
+  expect(errors).toEqual([]);
+  const run = await lab.until(id, ended);
+  expect(run).toMatchObject({ state: 'SUCCEEDED', error: null });
+  expect(run.points.some((point) => point.stage === 'diffusion')).toBe(false);
+  const metric = (name: string, signals: string | null) =>
+    run.metrics.find((one) => one.name === name && one.signals === signals);
+  expect(metric('pseudoBrainGenerator.voxelCorrelation', 'SINGLE_TRIALS')).toMatchObject({
+    value: expect.any(Number),
+    ceiling: null,
+    undefinedReason: expect.stringContaining('needs repetitions'),
+  });
+  expect(metric('brainAdapter.retrievalForward', 'MEAN_OF_REPETITIONS')).toMatchObject({
+    value: null,
+    undefinedReason: expect.stringContaining('shown twice'),
+  });
+  expect(metric('diffusion.loss', null)).toMatchObject({ value: null, undefinedReason: expect.any(String) });
+  const bundle = await loadBundle(join(lab.lab.folder, 'models', id.replace('TrainingRun_', '')));
+  expect(bundle.hash).toBe(run.model!.hash);
+  const { files } = bundle.conventions;
+  const given = (await loadBundle(folder)).conventions.files;
+  for (const name of ['unet/model.onnx', 'mapper/model.onnx', 'uncond_vector.bin', 'vae_encoder/model.onnx'])
+    expect(files[name]).toBe(given[name]);
+  expect(files['brain_adapter/model.onnx']).not.toBe(given['brain_adapter/model.onnx']);
   await lab.stop(worker);
 }, 300_000);

@@ -121,7 +121,7 @@ export async function startTrainingLab(): Promise<TrainingLab> {
   const lab = await startLab({ describeBundle });
   const workers = new Set<ChildProcess>();
   const folder = join(lab.folder, 'base');
-  await writeTinyBundle(folder, { base: true });
+  await writeTinyBundle(folder, { trainable: true });
   const base = await registerModel(lab.services, await describeBundle(folder));
 
   const self: TrainingLab = {
