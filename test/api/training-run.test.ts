@@ -72,7 +72,7 @@ test('a subject with sessions and stimuli gets a model that paints', async () =>
   });
   expect((run.provenance!.stimuli as unknown[]).length).toBe(8);
   expect(run.model).toMatchObject({ name: 'mine' });
-  expect(existsSync(lab.workFolder(id))).toBe(false);
+  await expect.poll(() => existsSync(lab.workFolder(id)), { timeout: 30_000 }).toBe(false);
 
   const { data } = await lab.lab.send(
     'query($id: ID!, $model: ID!) { trainingRun(id: $id) { fmriSessions { trials(first: 1) { nodes { id } } } } node(id: $model) { ... on Model { subjectLabel simulated trainingRun { id } } } }',
