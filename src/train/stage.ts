@@ -99,7 +99,6 @@ export async function trainStage(
     seed,
     ...(initial ? { initial } : {}),
     ...(threads ? { threads } : {}),
-    ...(options.initial ? { initial: options.initial } : {}),
   });
   const rng = createRng(seed + 1);
   let losses: { step: number; loss: number }[] = [];

@@ -4,6 +4,8 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { floats, openSession } from '../../src/runtime/session.js';
+import { tinySignal } from '../support/tiny-bundle.js';
 import {
   ended,
   linkStimuli,
@@ -56,6 +58,19 @@ function checkpoints(id: string): Record<string, string> {
   );
 }
 
+/** The adapter of a bundle answers the same whatever these voxels say, and not whatever another one says. */
+async function expectBlindTo(voxels: readonly number[], bundle: string): Promise<void> {
+  const session = await openSession(join(bundle, 'brain_adapter/model.onnx'), { threads: 1 });
+  const answer = async (changed: readonly number[]) => {
+    const signal = tinySignal();
+    for (const v of changed) signal[v]! += 5;
+    return (await session.run({ signal: floats(signal, [1, signal.length]) })).brain_embeds!.data;
+  };
+  expect(await answer(voxels)).toEqual(await answer([]));
+  expect(await answer([voxels[0]! + 1])).not.toEqual(await answer([]));
+  await session.close();
+}
+
 const outcomes = (run: Run) => run.attempts.map((attempt) => attempt.outcome);
 
 test('a pause, a killed child and a killed worker change neither losses nor figures nor the model', async () => {
@@ -95,6 +110,7 @@ test('a pause, a killed child and a killed worker change neither losses nor figu
   expect(run.metrics).toEqual(reference.metrics);
   expect(run.model!.hash).toBe(reference.model!.hash);
   expect(run.excludedVoxels).toBe(CONSTANT.length);
+  await expectBlindTo(CONSTANT, join(lab.lab.folder, 'models', id.replace('TrainingRun_', '')));
   await lab.stop(worker);
 }, 600_000);
 
