@@ -8,11 +8,13 @@ import type { Component } from '../painter/manifest.js';
 import type { TrainingBaseFacts } from '../services/models.js';
 import type { UnetSize } from '../train/models/unet.js';
 
-const unetSchema = z.looseObject({
+/** Strict: a size that this version does not know would make another network. */
+const unetSchema = z.strictObject({
   widths: z.tuple([z.int().positive(), z.int().positive(), z.int().positive()]),
   embedding: z.int().positive(),
   heads: z.int().positive(),
   latentChannels: z.int().positive(),
+  tokens: z.strictObject({ count: z.int().positive(), width: z.int().positive() }).optional(),
 });
 
 /** The config.json beside a component's model. */
@@ -34,13 +36,16 @@ export async function trainableUnet(
     return { fault: 'its masks do not shrink by the rule any, or hidden pixels are not mid grey' };
   const config = await componentConfig(bundle, 'unet').catch(() => ({}));
   const parsed = unetSchema.safeParse(config);
-  if (!parsed.success) return { fault: 'unet/config.json does not declare the sizes of our architecture' };
+  if (!parsed.success)
+    return {
+      fault: 'unet/config.json does not declare the sizes of an architecture that this version knows',
+    };
   if (parsed.data.latentChannels !== latentChannels)
     return {
       fault: `unet/config.json names ${parsed.data.latentChannels} latent channels, the manifest ${latentChannels}`,
     };
-  const { widths, embedding, heads } = parsed.data;
-  return { size: { widths, embedding, heads, latentChannels } };
+  const { tokens, ...size } = parsed.data;
+  return { size: { ...size, ...(tokens ? { tokens } : {}) } };
 }
 
 /** The facts that a run is checked against before it is queued. */
