@@ -180,14 +180,16 @@ async function lastLoss(client: Client, id: string, stage: string): Promise<stri
   return points.length > 0 ? `, loss ${points.at(-1)!.value.toFixed(4)}` : '';
 }
 
-/** Says what changes until the run waits for its owner or has ended. */
+/** Says state and stage when they change, and each twentieth of a stage, until the run waits for its owner or has ended. */
 async function follow(client: Client, id: string): Promise<void> {
   for (let said = ''; ; await sleep(1000)) {
     const run = await readRun<RunState>(client, id, 'state stage step steps');
     const { state, stage, step, steps } = run;
-    const line = stage && state === 'RUNNING' ? `${stage} ${step}/${steps}` : state.toLowerCase();
-    if (line !== said) say(state === 'RUNNING' && stage ? line + (await lastLoss(client, id, stage)) : line);
-    said = line;
+    const training = state === 'RUNNING' && stage;
+    const place = training ? `${stage} ${Math.floor((20 * step) / Math.max(1, steps))}` : state;
+    if (place !== said)
+      say(training ? `${stage} ${step}/${steps}${await lastLoss(client, id, stage)}` : state.toLowerCase());
+    said = place;
     if (!['QUEUED', 'RUNNING'].includes(state)) return;
   }
 }
@@ -219,4 +221,12 @@ async function main(client: Client): Promise<void> {
 }
 
 if (values.help) process.stdout.write(HELP);
-else await main(createClient(values.server)).catch((error: Error) => refuse(error.message));
+else {
+  await main(createClient(values.server)).catch((error: Error) =>
+    refuse(
+      error.message === 'fetch failed'
+        ? `no server answers at ${values.server}; start it (npm start), or name it with --server`
+        : error.message,
+    ),
+  );
+}

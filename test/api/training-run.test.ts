@@ -1,6 +1,8 @@
 // Training runs through the API: data in, curve and figures out, a model that paints; and what bad input is told.
 
-import { existsSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createClient } from 'graphql-ws';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -9,7 +11,15 @@ import { describeBundle } from '../../src/main/platform.js';
 import { loadBundle } from '../../src/painter/bundle.js';
 import { registerModel } from '../../src/services/models.js';
 import { PAINT_BY_EXAMPLE, TINY, writeTinyBundle } from '../support/tiny-bundle.js';
-import { ended, linkStimuli, STIMULI, startTrainingLab, type TrainingLab } from '../support/training-lab.js';
+import {
+  ended,
+  linkStimuli,
+  picturePng,
+  STIMULI,
+  sessionFiles,
+  startTrainingLab,
+  type TrainingLab,
+} from '../support/training-lab.js';
 
 let lab: TrainingLab;
 
@@ -157,5 +167,61 @@ test('a Paint by Example export keeps its UNet; without repetitions the ceiling 
   for (const name of ['unet/model.onnx', 'mapper/model.onnx', 'uncond_vector.bin', 'vae_encoder/model.onnx'])
     expect(files[name]).toBe(given[name]);
   expect(files['brain_adapter/model.onnx']).not.toBe(given['brain_adapter/model.onnx']);
+  await lab.stop(worker);
+}, 300_000);
+
+/** Runs the command line to its end. */
+async function command(...args: string[]): Promise<{ code: number | null; out: string; err: string }> {
+  const child = spawn(process.execPath, ['--import', 'tsx', 'src/main/train.ts', ...args]);
+  const said = { out: '', err: '' };
+  child.stdout.on('data', (chunk) => {
+    said.out += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    said.err += chunk;
+  });
+  const [code] = await once(child, 'close');
+  return { code, ...said };
+}
+
+test('the command line brings files, trains, and prints the run; what it is refused for it says without a stack', async () => {
+  const folder = join(lab.lab.folder, 'files');
+  const pictures = join(folder, 'stimuli');
+  mkdirSync(pictures, { recursive: true });
+  const names = ['one', 'two', 'three', 'four', 'five'];
+  for (const [i, name] of names.entries())
+    writeFileSync(join(pictures, `${name}.png`), await picturePng(60 + i));
+  const files = sessionFiles(names);
+  writeFileSync(join(folder, 'b.npy'), files['input.betas'].bytes);
+  writeFileSync(join(folder, 't.csv'), files['input.trials'].bytes);
+  const worker = await lab.startWorker();
+  const brain = ['steps=5', 'batch=2', 'hidden=16', 'blocks=1'];
+  const sets = [
+    ...brain.flatMap((pair) => [`pseudoBrainGenerator.${pair}`, `brainAdapter.${pair}`]),
+    ...['diffusion.steps=2', 'diffusion.batch=2', 'diffusion.poolSize=4', 'seed=3'],
+  ];
+  const args = [
+    ...['--server', lab.lab.url, '--subject', 'sub-08', '--base', 'tiny', '--held-out', 'one,two'],
+    ...['--session', `01=${join(folder, 'b.npy')},${join(folder, 't.csv')}`, '--stimuli', pictures],
+    ...sets.flatMap((pair) => ['--set', pair]),
+  ];
+  const done = await command(...args, '--name', 'by command');
+  expect(done.err).toMatch(/succeeded\n$/);
+  expect(done.code).toBe(0);
+  const run = JSON.parse(done.out);
+  expect(run).toMatchObject({ state: 'SUCCEEDED', name: 'by command', error: null });
+  const { heldOutStimuli, settings } = await lab.read(run.id);
+  expect(heldOutStimuli).toEqual(['one', 'two']);
+  expect(settings).toMatchObject({ seed: 3, tau: 0.07, diffusion: { steps: 2, conditionDropout: 0.12 } });
+  const refused = await command(...args, '--set', 'brainAdapter.batch=9');
+  expect(refused.code).toBe(1);
+  expect(refused.err).toContain('settings.brainAdapter.batch: a batch of 9');
+  expect(refused.err).not.toMatch(/\bat .*\.ts:\d/);
+  expect((await command('--server', lab.lab.url, '--watch', run.id)).out).toBe(done.out);
+  const nowhere = await command('--server', 'http://127.0.0.1:1', '--watch', run.id);
+  expect(nowhere).toMatchObject({
+    code: 1,
+    err: expect.stringContaining('no server answers at http://127.0.0.1:1'),
+  });
   await lab.stop(worker);
 }, 300_000);

@@ -115,6 +115,15 @@ export function sessionFiles(stimuli: readonly string[], options: SessionOptions
   };
 }
 
+/** A small picture of noise. */
+export function picturePng(seed: number): Promise<Buffer> {
+  const rng = createRng(900 + seed);
+  const pixels = Uint8Array.from({ length: 24 * 20 * 3 }, () => rng.int(256));
+  return sharp(pixels, { raw: { width: 24, height: 20, channels: 3 } })
+    .png()
+    .toBuffer();
+}
+
 export const STIMULI = Array.from({ length: 8 }, (_, i) => `picture-${i}`);
 
 export async function startTrainingLab(): Promise<TrainingLab> {
@@ -147,17 +156,12 @@ export async function startTrainingLab(): Promise<TrainingLab> {
       return (payload.fmriSession as { id: string }).id;
     },
     async uploadPicture(seed) {
-      const rng = createRng(900 + seed);
-      const pixels = Uint8Array.from({ length: 24 * 20 * 3 }, () => rng.int(256));
-      const png = await sharp(pixels, { raw: { width: 24, height: 20, channels: 3 } })
-        .png()
-        .toBuffer();
       const payload = await self.mutate(
         'uploadSourceImage',
         'UploadSourceImageInput',
         'sourceImage { id }',
         { file: null },
-        { 'input.file': { name: 'a.png', bytes: png } },
+        { 'input.file': { name: 'a.png', bytes: await picturePng(seed) } },
       );
       return (payload.sourceImage as { id: string }).id;
     },
