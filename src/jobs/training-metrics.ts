@@ -81,8 +81,8 @@ function retrievalMetrics(
     ...common,
     name: way === 'forward' ? 'brainAdapter.retrievalForward' : 'brainAdapter.retrievalBackward',
     value: found[way].mean,
-    low: found[way].low,
-    high: found[way].high,
+    // Where every draw holds all stimuli the draws do not differ, and an interval over them would say nothing.
+    ...(found.candidates < common.stimuli ? { low: found[way].low, high: found[way].high } : {}),
     chance: 1 / found.candidates,
   }));
 }
