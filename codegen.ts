@@ -16,6 +16,9 @@ const ROWS = [
   'Device',
   'Painting',
   'Rating',
+  'Stimulus',
+  'TrainingRun',
+  'TrainingRunAttempt',
 ];
 
 const config: CodegenConfig = {
@@ -33,6 +36,7 @@ const config: CodegenConfig = {
         scalars: {
           ID: 'string',
           DateTime: 'Date',
+          JSON: 'unknown',
           Upload: {
             input: 'Promise<import("graphql-upload/processRequest.mjs").FileUpload>',
             output: 'never',

@@ -26,6 +26,7 @@ const schema = z.object({
   HOST: z.string().default('127.0.0.1'),
   PORT: wholeNumber(0, 65535).optional(),
   LOG_LEVEL: z.enum(LEVELS, `give one of ${LEVELS.join(', ')}`).default('info'),
+  TRAINING_THREADS: wholeNumber(1, 256).optional(),
   MAX_UPLOAD_BYTES: wholeNumber(1, 2_000_000_000).default(200_000_000),
   MAX_UNFINISHED_JOBS: wholeNumber(1, 1_000_000).default(20_000),
 });
@@ -43,6 +44,8 @@ export interface Config {
   readonly maxUploadBytes: number;
   /** Paint jobs that one person may have waiting or running. */
   readonly maxUnfinishedJobs: number;
+  /** Threads of a training run; absent: one a core. */
+  readonly trainingThreads: number | undefined;
 }
 
 /** Reads the environment; an empty variable counts as absent. Throws one AppError BAD_INPUT that lists every fault. */
@@ -67,5 +70,6 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
     logLevel: values.LOG_LEVEL,
     maxUploadBytes: values.MAX_UPLOAD_BYTES,
     maxUnfinishedJobs: values.MAX_UNFINISHED_JOBS,
+    trainingThreads: values.TRAINING_THREADS,
   };
 }

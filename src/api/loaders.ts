@@ -41,6 +41,31 @@ export function createLoaders(store: Store) {
     Device: byId((ids) => prisma.device.findMany(among(ids))),
     Painting: byId((ids) => prisma.painting.findMany({ where: { id: { in: ids }, job: kept } })),
     Rating: byId((ids) => prisma.rating.findMany({ where: { id: { in: ids }, painting: { job: kept } } })),
+    Stimulus: byId((ids) => prisma.stimulus.findMany(among(ids))),
+    TrainingRun: byId((ids) => prisma.trainingRun.findMany(among(ids))),
+    sessionsOfRun: listBy(
+      (ids) =>
+        prisma.trainingRunSession.findMany({
+          where: { runId: { in: ids } },
+          include: { session: true },
+          orderBy: { session: { label: 'asc' } },
+        }),
+      (row) => row.runId,
+    ),
+    stimuliOfRun: listBy(
+      (ids) =>
+        prisma.trainingRunStimulus.findMany({ where: { runId: { in: ids } }, orderBy: { name: 'asc' } }),
+      (row) => row.runId,
+    ),
+    attemptsOfRun: listBy(
+      (ids) =>
+        prisma.trainingRunAttempt.findMany({ where: { runId: { in: ids } }, orderBy: { number: 'asc' } }),
+      (row) => row.runId,
+    ),
+    runsOfModel: listBy(
+      (ids) => prisma.trainingRun.findMany({ where: { modelId: { in: ids } }, orderBy: { id: 'asc' } }),
+      (row) => row.modelId!,
+    ),
     trialsOfJob: listBy(
       (ids) =>
         prisma.paintJobTrial.findMany({
@@ -101,5 +126,7 @@ export const NODE_TYPES = [
   'Device',
   'Painting',
   'Rating',
+  'Stimulus',
+  'TrainingRun',
 ] as const;
 export type NodeType = (typeof NODE_TYPES)[number];

@@ -16,8 +16,10 @@ import { PaintJobEvent } from './resolvers/PaintJobEvent.js';
 import { Query } from './resolvers/Query.js';
 import { Rating } from './resolvers/Rating.js';
 import { SourceImage } from './resolvers/SourceImage.js';
+import { Stimulus } from './resolvers/Stimulus.js';
 import { Subject } from './resolvers/Subject.js';
 import { Subscription } from './resolvers/Subscription.js';
+import { TrainingRun } from './resolvers/TrainingRun.js';
 import { Trial } from './resolvers/Trial.js';
 
 const DateTime = new GraphQLScalarType({
@@ -28,11 +30,20 @@ const DateTime = new GraphQLScalarType({
   },
 });
 
+const JSON_VALUE = new GraphQLScalarType({
+  name: 'JSON',
+  serialize: (value) => value,
+  parseValue: () => {
+    throw new GraphQLError('JSON is not taken as input');
+  },
+});
+
 export function createSchema(): GraphQLSchema {
   return makeExecutableSchema({
     typeDefs: readFileSync(new URL('../../schema.graphql', import.meta.url), 'utf8'),
     resolvers: {
       DateTime,
+      JSON: JSON_VALUE,
       Upload: GraphQLUpload,
       Query,
       Mutation,
@@ -49,6 +60,8 @@ export function createSchema(): GraphQLSchema {
       Device,
       Painting,
       Rating,
+      Stimulus,
+      TrainingRun,
     },
   });
 }

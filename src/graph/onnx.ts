@@ -1,4 +1,4 @@
-// Graph -> ONNX bytes, and the legality check. No I/O: the caller writes the file.
+// Graph -> ONNX bytes, the legality check, and weights back out of the bytes. No I/O: the caller has the file.
 
 import proto from 'onnx-proto';
 import { GraphError } from './builder.js';
@@ -134,4 +134,26 @@ export function encodeModel(graph: Graph, options: EncodeOptions = {}): Uint8Arr
     },
   });
   return onnx.ModelProto.encode(message).finish();
+}
+
+/** Half precision to single: exact, for every finite value, infinity and NaN. */
+export function fromFloat16(words: Uint16Array): Float32Array {
+  return Float32Array.from(words, (word) => {
+    const sign = word & 0x8000 ? -1 : 1;
+    const exponent = (word >>> 10) & 31;
+    const fraction = (word & 1023) / 1024;
+    if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+    return sign * (exponent === 0 ? fraction * 2 ** -14 : (1 + fraction) * 2 ** (exponent - 15));
+  });
+}
+
+/** The weights that `encodeModel` stored, by their parameters' names; constants come with them. */
+export function readWeights(bytes: Uint8Array): Record<string, Float32Array> {
+  const weights: Record<string, Float32Array> = {};
+  for (const { name, dataType, rawData } of onnx.ModelProto.decode(bytes).graph?.initializer ?? []) {
+    const raw = new Uint8Array(rawData ?? []).buffer;
+    if (dataType === TYPES.float32) weights[name!] = new Float32Array(raw);
+    if (dataType === TYPES.float16) weights[name!.replace(/:f16$/, '')] = fromFloat16(new Uint16Array(raw));
+  }
+  return weights;
 }

@@ -8,6 +8,9 @@ import { createApiServer } from '../api/server.js';
 import { type Config, loadConfig } from '../config.js';
 import { AppError, isAppError } from '../errors.js';
 import { startPaintDevice } from '../jobs/paint-device.js';
+import { runTraining, type TrainingDeps } from '../jobs/train.js';
+import { describeTrainingBase } from '../jobs/training-base.js';
+import type { TrainEvent, TrainMessage } from '../jobs/training-messages.js';
 import { createLog, type Log } from '../log.js';
 import { loadBundle } from '../painter/bundle.js';
 import type { PaintEvent, PaintMessage } from '../painter/messages.js';
@@ -18,10 +21,12 @@ import { createInferenceProcess } from '../runtime/inference-process.js';
 import type { Services } from '../services/context.js';
 import { type BundleFacts, registerModel } from '../services/models.js';
 import { abortOverduePaintJobs } from '../services/paint-job-attempts.js';
+import { abandonTrainingRun } from '../services/training-attempts.js';
 import { openBlobs } from '../store/blobs.js';
 import { openStore } from '../store/client.js';
 import { openDatabase } from '../store/database.js';
 import { migrate } from '../store/migrate.js';
+import { codeVersion } from './code-version.js';
 
 export interface Running {
   stop(): Promise<void>;
@@ -35,15 +40,30 @@ export interface Platform extends Running {
 
 const MIGRATIONS = fileURLToPath(new URL('../../prisma/migrations', import.meta.url));
 const CHILD = fileURLToPath(new URL('./inference-child.ts', import.meta.url));
+const TRAINING_CHILD = fileURLToPath(new URL('./training-child.ts', import.meta.url));
+/** A training step may be long; a child that is silent for longer hangs. */
+const TRAINING_SILENCE_MS = 600_000;
 const DEFAULT_PORT = 4000;
 const SWEEP_MS = 1000;
 
 /** The facts of a verified bundle that registration stores. */
 export async function describeBundle(folder: string): Promise<BundleFacts> {
-  const { conventions, hash } = await loadBundle(resolve(folder));
-  const { name, voxels, imageSizePx, subject, defaults } = conventions;
-  return { folder: resolve(folder), hash, name, voxels, imageSizePx, subject, defaults };
+  const bundle = await loadBundle(resolve(folder));
+  const { name, voxels, imageSizePx, subject, defaults } = bundle.conventions;
+  const training = await describeTrainingBase(bundle);
+  return {
+    folder: resolve(folder),
+    hash: bundle.hash,
+    name,
+    voxels,
+    imageSizePx,
+    subject,
+    defaults,
+    training,
+  };
 }
+
+const blobFolder = (config: Config) => join(config.dataDir, 'blobs');
 
 /** Opens the database, brought up to date, and the blobs. `join`: share the embedded server of another program. */
 export async function openServices(
@@ -59,7 +79,7 @@ export async function openServices(
     await prepareQueue(store);
     const services: Services = {
       store,
-      blobs: openBlobs(join(config.dataDir, 'blobs')),
+      blobs: openBlobs(blobFolder(config)),
       maxUnfinishedJobs: config.maxUnfinishedJobs,
     };
     return {
@@ -76,12 +96,25 @@ export async function openServices(
   }
 }
 
-/** Runs paint jobs in an inference child of its own until stopped. */
-export async function startWorker(services: Services, log: Log): Promise<Running> {
+/** Runs paint jobs in an inference child, and training runs in children of their own, until stopped. */
+export async function startWorker(config: Config, services: Services, log: Log): Promise<Running> {
+  const training: TrainingDeps = {
+    dataDir: resolve(config.dataDir),
+    blobFolder: resolve(blobFolder(config)),
+    threads: config.trainingThreads,
+    openChild: () =>
+      createInferenceProcess<TrainMessage, TrainEvent>(TRAINING_CHILD, { silenceMs: TRAINING_SILENCE_MS }),
+    describeBundle,
+    codeVersion,
+  };
   const inference = createInferenceProcess<PaintMessage, PaintEvent>(CHILD);
   const onError = (error: unknown) => log.error({ err: error }, 'a task failed');
-  // Paint jobs are claimed from their rows; entries of a version that queued them are cleared away.
-  const handlers: Handlers = { paint: { run: async () => {}, giveUp: async () => {} } };
+  const handlers: Handlers = {
+    train: {
+      run: ({ trainingRunId }, abort) => runTraining(services, training, trainingRunId, abort),
+      giveUp: ({ trainingRunId }) => abandonTrainingRun(services, trainingRunId),
+    },
+  };
   const worker = await runWorker(services.store, handlers, {
     concurrency: 1,
     onError,
@@ -166,7 +199,7 @@ export async function startPlatform(config: Config, log: Log): Promise<Platform>
   try {
     const base = await openServices(config, log);
     started.push(base);
-    started.push(await startWorker(base.services, log));
+    started.push(await startWorker(config, base.services, log));
     const api = await startApi(config, base.services, log);
     started.push(api);
     return { url: api.url, lost: base.lost!, stop };

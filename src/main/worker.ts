@@ -4,7 +4,7 @@ import { openServices, runUntilSignal, startWorker } from './platform.js';
 
 await runUntilSignal(async (config, log) => {
   const base = await openServices(config, log, { join: true });
-  const worker = await startWorker(base.services, log);
+  const worker = await startWorker(config, base.services, log);
   process.stdout.write('the worker waits for paint jobs\n');
   return {
     lost: base.lost!,

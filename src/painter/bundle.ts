@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { AppError } from '../errors.js';
@@ -119,12 +119,15 @@ export async function loadBundle(folder: string): Promise<Bundle> {
   };
 }
 
+/** A new network, or the files of another bundle's, copied as they are: weights may lie beside the graph. */
+export type ComponentPart =
+  | { readonly model: Uint8Array; readonly config: object }
+  | { readonly from: Bundle };
+
 export interface BundleParts {
   readonly conventions: Omit<Conventions, 'files'>;
   readonly scheduler: SchedulerConfig;
-  readonly components: Readonly<
-    Partial<Record<Component, { readonly model: Uint8Array; readonly config: object }>>
-  >;
+  readonly components: Readonly<Partial<Record<Component, ComponentPart>>>;
   /** Needed when, and only when, `unconditional` is learned. */
   readonly uncondVector?: Float32Array;
   /** Further files, such as README.md. */
@@ -144,6 +147,15 @@ export async function writeBundle(folder: string, parts: BundleParts): Promise<v
   };
   const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
   for (const [component, part] of Object.entries(parts.components)) {
+    if ('from' in part) {
+      await mkdir(join(fresh, component), { recursive: true });
+      for (const [name, hash] of Object.entries(part.from.conventions.files)) {
+        if (!name.startsWith(`${component}/`)) continue;
+        await copyFile(join(part.from.folder, name), join(fresh, name));
+        files[name] = hash;
+      }
+      continue;
+    }
     await put(`${component}/model.onnx`, part.model);
     await put(`${component}/config.json`, json(part.config));
   }

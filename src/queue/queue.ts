@@ -12,8 +12,16 @@ export async function prepareQueue(store: Store): Promise<void> {
   await runMigrations({ pgPool: store.pool, logger: SILENT });
 }
 
-/** Puts a task into the queue within the caller's transaction: it exists when, and only when, that commits. */
-export async function enqueue<T extends Task>(tx: Transaction, task: T, payload: Payload<T>): Promise<void> {
+/**
+ * Puts a task into the queue within the caller's transaction: it exists when, and only when, that commits. Of entries
+ * with the same key only one waits.
+ */
+export async function enqueue<T extends Task>(
+  tx: Transaction,
+  task: T,
+  payload: Payload<T>,
+  key: string | null = null,
+): Promise<void> {
   const json = JSON.stringify(TASKS[task].parse(payload));
-  await tx.$executeRaw`SELECT graphile_worker.add_job(${task}, ${json}::json, max_attempts := ${MAX_ATTEMPTS}::int)`;
+  await tx.$executeRaw`SELECT graphile_worker.add_job(${task}, ${json}::json, max_attempts := ${MAX_ATTEMPTS}::int, job_key := ${key})`;
 }

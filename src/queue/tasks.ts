@@ -3,7 +3,7 @@
 import { z } from 'zod';
 
 export const TASKS = {
-  paint: z.object({ paintJobId: z.uuid() }),
+  train: z.object({ trainingRunId: z.uuid() }),
 } as const;
 
 export type Task = keyof typeof TASKS;

@@ -13,6 +13,7 @@ export interface Worker {
 }
 
 export interface WorkerOptions {
+  /** Tasks of each kind at once: kinds do not wait for one another, so that a long training holds up no painting. */
   readonly concurrency: number;
   /** A task threw, or the worker's own queries failed. */
   readonly onError: (error: unknown) => void;
@@ -96,16 +97,20 @@ export async function runWorker(store: Store, handlers: Handlers, options: Worke
     return (await store.pool.query(held, [[...ids]])).rows.length > 0;
   }
 
-  const runner: Runner = await run({
-    pgPool: store.pool,
-    logger: SILENT,
-    taskList,
-    concurrency,
-    noHandleSignals: true,
-    pollInterval: 1000,
-    events: events as never,
-  });
-  runner.promise.catch(onError);
+  const runners: Runner[] = [];
+  for (const [task, work] of Object.entries(taskList)) {
+    const runner = await run({
+      pgPool: store.pool,
+      logger: SILENT,
+      taskList: { [task]: work },
+      concurrency,
+      noHandleSignals: true,
+      pollInterval: 1000,
+      events: events as never,
+    });
+    runner.promise.catch(onError);
+    runners.push(runner);
+  }
   let beating: Promise<void> = Promise.resolve();
   let busy = false;
   const onBeat = () => {
@@ -122,7 +127,7 @@ export async function runWorker(store: Store, handlers: Handlers, options: Worke
   return {
     async stop() {
       abort.abort();
-      await runner.stop();
+      await Promise.all(runners.map((runner) => runner.stop()));
       clearInterval(timer);
       await beating;
       // The library returns before the last outcomes are written; what is late finds its lock gone and writes nothing.

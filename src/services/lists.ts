@@ -2,7 +2,7 @@
 
 import { AppError } from '../errors.js';
 import { canonicalLabel } from '../fmri/labels.js';
-import type { PaintJobState } from '../generated/prisma/client.js';
+import type { PaintJobState, TrainingRunState } from '../generated/prisma/client.js';
 import type { Services } from './context.js';
 import { type PageArguments, readPage } from './pages.js';
 
@@ -85,4 +85,38 @@ export function listDevices({ store: { prisma } }: Services, first: number) {
   if (first < 0 || first > 100)
     throw new AppError('BAD_INPUT', `first must be from 0 to 100, it is ${first}`, { field: 'first' });
   return prisma.device.findMany({ orderBy: [{ host: 'asc' }, { slot: 'asc' }], take: first });
+}
+
+export function listStimuli({ store: { prisma } }: Services, args: PageArguments) {
+  return readPage(
+    args,
+    (slice) => prisma.stimulus.findMany({ ...slice, ...newest }),
+    () => prisma.stimulus.count(),
+  );
+}
+
+export function listTrainingRuns(
+  { store: { prisma } }: Services,
+  state: TrainingRunState | null | undefined,
+  args: PageArguments,
+) {
+  const where = state ? { state } : {};
+  return readPage(
+    args,
+    (slice) => prisma.trainingRun.findMany({ ...slice, ...newest, where }),
+    () => prisma.trainingRun.count({ where }),
+  );
+}
+
+/** The curves of a run, all or of one stage or name, in the order of stage, name and step. */
+export function listTrainingPoints(
+  { store: { prisma } }: Services,
+  runId: string,
+  filter: { stage?: string | null | undefined; name?: string | null | undefined },
+) {
+  const { stage, name } = filter;
+  return prisma.trainingRunPoint.findMany({
+    where: { runId, ...(stage != null ? { stage } : {}), ...(name != null ? { name } : {}) },
+    orderBy: [{ stage: 'asc' }, { name: 'asc' }, { step: 'asc' }],
+  });
 }

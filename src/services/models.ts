@@ -3,6 +3,7 @@
 import { resolve } from 'node:path';
 import { AppError } from '../errors.js';
 import type { Model } from '../generated/prisma/client.js';
+import type { Transaction } from '../store/client.js';
 import type { Services } from './context.js';
 
 /** What registration needs to know of a verified bundle. */
@@ -14,10 +15,30 @@ export interface BundleFacts {
   readonly imageSizePx: number;
   readonly subject: { readonly label: string; readonly simulated: boolean };
   readonly defaults: { readonly steps: number; readonly guidanceScale: number };
+  readonly training: TrainingBaseFacts;
+}
+
+/** What a bundle offers as the base of a training run. */
+export interface TrainingBaseFacts {
+  /** Names of its networks, such as image_encoder. */
+  readonly components: readonly string[];
+  readonly prediction: 'epsilon' | 'v_prediction';
+  /** Why its UNet cannot be trained on; undefined where it can. */
+  readonly unetFault: string | undefined;
+  /** sha256 of every file. */
+  readonly files: Readonly<Record<string, string>>;
 }
 
 /** Registers a bundle; a bundle of the same hash is one model, wherever its folder is now. */
-export async function registerModel({ store }: Services, facts: BundleFacts): Promise<Model> {
+export function registerModel({ store }: Services, facts: BundleFacts): Promise<Model> {
+  return registerModelIn(store.prisma, facts);
+}
+
+/** The same within the caller's transaction. */
+export async function registerModelIn(
+  tx: Pick<Transaction, 'model'>,
+  facts: Omit<BundleFacts, 'training'>,
+): Promise<Model> {
   const data = {
     name: facts.name,
     folder: facts.folder,
@@ -28,7 +49,7 @@ export async function registerModel({ store }: Services, facts: BundleFacts): Pr
     defaultSteps: facts.defaults.steps,
     defaultGuidanceScale: facts.defaults.guidanceScale,
   };
-  return store.prisma.model.upsert({
+  return tx.model.upsert({
     where: { hash: facts.hash },
     create: { hash: facts.hash, ...data },
     update: { folder: facts.folder },

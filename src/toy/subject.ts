@@ -142,3 +142,8 @@ export function simulateSessions(
     return { label: String(session + 1).padStart(2, '0'), trials, betas };
   });
 }
+
+/** What the voxel noise alone allows: an upper bound on ncsnr per voxel, before noise in the space of meanings. */
+export function voxelNoiseLimit(subject: Pick<SimulatedSubject, 'voxelNoiseStd'>): Float32Array {
+  return subject.voxelNoiseStd.map((std) => 1 / std);
+}

@@ -52,7 +52,7 @@ export interface DiffusionSettings {
 export async function diffusionBatch(
   rng: Rng,
   pool: DiffusionPool,
-  settings: DiffusionSettings,
+  settings: Omit<DiffusionSettings, 'size'>,
   cumulative: Float64Array,
   condition: Conditioner,
 ): Promise<Record<string, Tensor>> {
@@ -100,6 +100,38 @@ export async function diffusionBatch(
     target: floats(target, [batch, latentChannels, latentSide, latentSide]),
     weight: floats(weight, [batch, 1, latentSide, latentSide]),
   };
+}
+
+/**
+ * The weighted squared error of a UNet (ONNX bytes or path) on as many rows of a pool as it has, at noise levels spread evenly
+ * and with all conditions kept: a figure to compare weights by. The same `rng` gives the same noise.
+ */
+export async function denoisingError(
+  unet: Uint8Array | string,
+  pool: DiffusionPool,
+  settings: Omit<DiffusionSettings, 'size'>,
+  cumulative: Float64Array,
+  condition: Conditioner,
+  rng: Rng,
+  options: { threads?: number } = {},
+): Promise<number> {
+  const whole = { ...settings, conditionDropout: 0, plan: { ...settings.plan, batch: pool.count } };
+  const { target, weight, ...feeds } = await diffusionBatch(rng, pool, whole, cumulative, condition);
+  const session = await openSession(unet, options);
+  try {
+    const predicted = (await session.run(feeds))[session.outputs[0]!.name]!.data as Float32Array;
+    const [wanted, weights] = [target!.data as Float32Array, weight!.data as Float32Array];
+    const { latentChannels, latentSide } = pool.geometry;
+    const cells = latentSide * latentSide;
+    let sum = 0;
+    predicted.forEach((x, i) => {
+      const row = Math.floor(i / (latentChannels * cells));
+      sum += weights[row * cells + (i % cells)]! * (x - wanted[i]!) ** 2;
+    });
+    return sum / predicted.length;
+  } finally {
+    await session.close();
+  }
 }
 
 /** Trains (or resumes) the UNet on a pool. */

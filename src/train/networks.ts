@@ -1,7 +1,7 @@
 // Trained weights -> inference graphs with a free batch, as ONNX bytes. The names are those of the export contract.
 
 import { type Builder, createBuilder } from '../graph/builder.js';
-import { encodeModel } from '../graph/onnx.js';
+import { encodeModel, readWeights } from '../graph/onnx.js';
 import type { Value } from '../graph/types.js';
 import { type AutoencoderSize, decodeLatent, encodeImage } from './models/autoencoder.js';
 import { adaptBrain, generatePseudoBrain, type ResidualMlpSize } from './models/brain.js';
@@ -15,6 +15,9 @@ export function exportNetwork(name: string, output: string, weights: Weights, bu
   b.output(output, build(b));
   return encodeModel(b.freeze(), { weights, storage: 'float16' });
 }
+
+/** The weights of an exported network, to train on from them. */
+export const networkWeights = (model: Uint8Array): Weights => readWeights(model);
 
 const image = (b: Builder, name: string, side: number) => b.input(name, 'float32', ['batch', 3, side, side]);
 

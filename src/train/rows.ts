@@ -1,6 +1,6 @@
 // Matrices of rows: a network mapped over them, rows picked out of them. All row-major float32.
 
-import { floats, type Session, type Tensor } from '../runtime/session.js';
+import { floats, openSession, type Session, type SessionOptions, type Tensor } from '../runtime/session.js';
 
 /** Runs a network of one input and one output over rows of `shape`, `batch` at a time. */
 export async function mapRows(
@@ -21,6 +21,21 @@ export async function mapRows(
     whole.set(part, i * (part.length / n));
   }
   return whole;
+}
+
+/** The same with a model that is opened for it: its bytes or its path. */
+export async function mapModel(
+  model: Uint8Array | string,
+  rows: Float32Array,
+  shape: readonly number[],
+  options: SessionOptions = {},
+): Promise<Float32Array> {
+  const session = await openSession(model, options);
+  try {
+    return await mapRows(session, rows, shape);
+  } finally {
+    await session.close();
+  }
 }
 
 /** A tensor [indices, size] whose rows `fill` writes. */

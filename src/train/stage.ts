@@ -7,7 +7,7 @@ import { AppError } from '../errors.js';
 import type { Builder } from '../graph/builder.js';
 import type { Tensor } from '../runtime/session.js';
 import { createRng, type Rng } from './rng.js';
-import { buildStepGraph, type Objective } from './step-graph.js';
+import { ADAMW, buildStepGraph, type Objective } from './step-graph.js';
 import { createTrainer } from './trainer.js';
 
 /** Weights by the parameter names of their graph. */
@@ -19,6 +19,8 @@ export interface StagePlan {
   /** Peak of the schedule. */
   readonly learningRate: number;
   readonly emaDecay: number;
+  /** Absent: that of ADAMW. */
+  readonly weightDecay?: number;
 }
 
 export interface StageProgress {
@@ -54,7 +56,10 @@ export interface StageOptions {
   readonly saveEvery?: number;
   /** Obeyed between two steps: the stage saves its checkpoint and throws CANCELLED; it can be resumed. */
   readonly abort?: AbortSignal;
-  /** Called with the averaged weights every `snapshotEvery` steps, so that a bundle can be written before the end. */
+  /**
+   * Called with the averaged weights every `snapshotEvery` steps: to measure them, or to write a bundle before the end.
+   * Reports and snapshots of a step come before its checkpoint, so that a resumed run leaves none out.
+   */
   readonly onSnapshot?: (weights: Weights, step: number) => Promise<void>;
   readonly snapshotEvery?: number;
 }
@@ -85,14 +90,15 @@ export async function trainStage(
   feeds: (rng: Rng) => Promise<Record<string, Tensor>> | Record<string, Tensor>,
   options: StageOptions,
 ): Promise<StageResult> {
-  const { folder, seed, threads, onProgress, abort, onSnapshot } = options;
+  const { folder, seed, threads, initial, onProgress, abort, onSnapshot } = options;
+  const { weightDecay = ADAMW.weightDecay } = plan;
   const { reportEvery = 50, saveEvery = 200, snapshotEvery = 500 } = options;
   await mkdir(folder, { recursive: true });
   const path = join(folder, `${stage}.ckpt`);
-  const trainer = await createTrainer(buildStepGraph(stage, build), {
+  const trainer = await createTrainer(buildStepGraph(stage, build, { ...ADAMW, weightDecay }), {
     seed,
+    ...(initial ? { initial } : {}),
     ...(threads ? { threads } : {}),
-    ...(options.initial ? { initial: options.initial } : {}),
   });
   const rng = createRng(seed + 1);
   let losses: { step: number; loss: number }[] = [];
@@ -140,8 +146,8 @@ export async function trainStage(
         count = 0;
         reported = performance.now();
       }
-      if (done % saveEvery === 0) await save();
       if (onSnapshot && done % snapshotEvery === 0) await onSnapshot(trainer.weights('average'), done);
+      if (done % saveEvery === 0) await save();
     }
     await save();
     const { parameterCount } = trainer;

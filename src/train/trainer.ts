@@ -1,6 +1,7 @@
 // The trainer: runs the step graph, updates the flat vectors, writes and reads checkpoints that resume exactly.
 
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { AppError } from '../errors.js';
 import { encodeModel } from '../graph/onnx.js';
 import { floats, openSession, type Provider, type Session, type Tensor } from '../runtime/session.js';
 import { createAdamwKernel, STATE_VECTORS } from './adamw-kernel.js';
@@ -14,6 +15,16 @@ export interface StepResult {
   readonly metrics: Readonly<Record<string, number>>;
 }
 
+/** A loss or gradient that is no finite number; the trainer's state is still that of the step before. */
+export class NotFiniteError extends Error {
+  readonly step: number;
+  constructor(message: string, step: number) {
+    super(message);
+    this.name = 'NotFiniteError';
+    this.step = step;
+  }
+}
+
 export interface StepOptions {
   readonly learningRate: number;
   /** Decay of the weights' exponential moving average; 0 makes it equal the weights. */
@@ -23,7 +34,7 @@ export interface StepOptions {
 export interface Trainer {
   readonly parameterCount: number;
   stepsDone(): number;
-  /** One optimiser step. Throws, with the state still as before, when the loss or the gradient is not finite. */
+  /** One optimiser step. Throws NotFiniteError, with the state still as before, when loss or gradient is not finite. */
   step(feeds: Readonly<Record<string, Tensor>>, options: StepOptions): Promise<StepResult>;
   /** Copies of the weights by name: as trained, or their moving average. */
   weights(which?: 'current' | 'average'): Record<string, Float32Array>;
@@ -50,7 +61,7 @@ function initialise(flat: Float32Array, layout: Layout, seed: number): void {
   });
 }
 
-/** Writes weights by name to the flat vector. Throws for a missing name or another size: weights of another network. */
+/** Writes weights by name to the flat vector. Throws AppError UNSUPPORTED for a missing name or another size: weights of another network. */
 function copyWeights(
   flat: Float32Array,
   layout: Layout,
@@ -60,7 +71,8 @@ function copyWeights(
     const given = weights[value.name];
     const size = layout.sizes[i]!;
     if (given?.length !== size)
-      throw new Error(
+      throw new AppError(
+        'UNSUPPORTED',
         `initial weights: ${value.name} has ${given?.length ?? 'no'} values, the network ${size}`,
       );
     flat.set(given, layout.offsets[i]!);
@@ -107,12 +119,15 @@ export async function createTrainer(
       const number = (name: string) => Number(result[name]!.data[0]);
       const loss = number('loss');
       if (!Number.isFinite(loss))
-        throw new Error(`${step.graph.name}: the loss is ${loss} at step ${done + 1}`);
+        throw new NotFiniteError(`${step.graph.name}: the loss is ${loss} at step ${done + 1}`, done + 1);
       const slopes = step.gradientNames.map((name) => result[name]!.data as Float32Array);
       const gradientNorm = Math.sqrt(slopes.reduce((sum, g) => sum + kernel.sumOfSquares(g), 0));
       // A finite loss may have an infinite slope (a root at 0): it would turn every weight into NaN.
       if (!Number.isFinite(gradientNorm))
-        throw new Error(`${step.graph.name}: the gradient's norm is ${gradientNorm} at step ${done + 1}`);
+        throw new NotFiniteError(
+          `${step.graph.name}: the gradient's norm is ${gradientNorm} at step ${done + 1}`,
+          done + 1,
+        );
       const scalars = {
         gradientScale: Math.min(1, clipNorm / (gradientNorm + 1e-6)),
         beta1,
@@ -150,10 +165,16 @@ export async function createTrainer(
       const parts = STATE_VECTORS.map((name) =>
         Buffer.from(state[name].buffer, state[name].byteOffset, state[name].byteLength),
       );
-      await writeFile(`${path}.tmp`, Buffer.concat([Buffer.from(MAGIC), length, header, ...parts]), {
-        flush: true,
-      });
-      await rename(`${path}.tmp`, path);
+      try {
+        await writeFile(`${path}.tmp`, Buffer.concat([Buffer.from(MAGIC), length, header, ...parts]), {
+          flush: true,
+        });
+        await rename(`${path}.tmp`, path);
+      } catch (error) {
+        // On a full disk the torn file would keep the disk full.
+        await rm(`${path}.tmp`, { force: true });
+        throw error;
+      }
     },
     async load(path) {
       const bytes = await readFile(path);

@@ -47,6 +47,7 @@ const facts = (hash: string, folder: string): BundleFacts => ({
   imageSizePx: 32,
   subject: { label: '77', simulated: true },
   defaults: { steps: 4, guidanceScale: 2 },
+  training: { components: [], prediction: 'epsilon', unetFault: undefined, files: {} },
 });
 
 test('a subject', () =>

@@ -22,13 +22,15 @@ afterEach(async () => {
   await database.drop();
 });
 
-type Run = Handlers['paint']['run'];
+type Run = Handlers['train']['run'];
 
 async function work(run: Run, giveUp: (id: string) => Promise<void> = async () => {}) {
   const errors: unknown[] = [];
   const worker = await runWorker(
     store,
-    { paint: { run, giveUp: ({ paintJobId }) => giveUp(paintJobId) } },
+    {
+      train: { run, giveUp: ({ trainingRunId }) => giveUp(trainingRunId) },
+    },
     { concurrency: 2, onError: (error) => errors.push(error), beatMs: 100, deadAfterMs: 500 },
   );
   workers.push(worker);
@@ -36,9 +38,9 @@ async function work(run: Run, giveUp: (id: string) => Promise<void> = async () =
 }
 
 async function put(): Promise<string> {
-  const paintJobId = randomUUID();
-  await store.prisma.$transaction((tx) => enqueue(tx, 'paint', { paintJobId }));
-  return paintJobId;
+  const trainingRunId = randomUUID();
+  await store.prisma.$transaction((tx) => enqueue(tx, 'train', { trainingRunId }));
+  return trainingRunId;
 }
 
 async function entries(): Promise<{ attempts: number; locked_by: string | null; due: boolean }[]> {
@@ -51,7 +53,7 @@ async function entries(): Promise<{ attempts: number; locked_by: string | null; 
 test('an entry exists when its transaction commits, and only then', async () => {
   await expect(
     store.prisma.$transaction(async (tx) => {
-      await enqueue(tx, 'paint', { paintJobId: randomUUID() });
+      await enqueue(tx, 'train', { trainingRunId: randomUUID() });
       throw new Error('rolled back');
     }),
   ).rejects.toThrow('rolled back');
@@ -61,14 +63,14 @@ test('an entry exists when its transaction commits, and only then', async () => 
 });
 
 test('a payload that is not of the task is refused before it is stored', async () => {
-  const wrong = store.prisma.$transaction((tx) => enqueue(tx, 'paint', { paintJobId: 'x' }));
+  const wrong = store.prisma.$transaction((tx) => enqueue(tx, 'train', { trainingRunId: 'x' }));
   await expect(wrong).rejects.toThrow();
   expect(await entries()).toEqual([]);
 });
 
 test('tasks run, each once, and leave the queue', async () => {
   const ran: string[] = [];
-  await work(async ({ paintJobId }) => void ran.push(paintJobId));
+  await work(async ({ trainingRunId }) => void ran.push(trainingRunId));
   const ids = await Promise.all([put(), put(), put(), put(), put()]);
   await expect.poll(() => ran.length, { timeout: 5000 }).toBe(5);
   expect([...ran].sort()).toEqual([...ids].sort());
@@ -77,7 +79,7 @@ test('tasks run, each once, and leave the queue', async () => {
 
 test('a task whose handler is missing stops the start', async () => {
   const start = runWorker(store, {} as Handlers, { concurrency: 1, onError: () => {} });
-  await expect(start).rejects.toThrow('paint');
+  await expect(start).rejects.toThrow('train');
 });
 
 test("a dead worker's task runs again within seconds; a living worker's long task is left alone", async () => {
@@ -88,8 +90,8 @@ test("a dead worker's task runs again within seconds; a living worker's long tas
   await store.pool.query(
     `UPDATE graphile_worker._private_jobs SET locked_by = 'dead', locked_at = clock_timestamp(), attempts = 1`,
   );
-  const { errors } = await work(async ({ paintJobId }) => {
-    expect(paintJobId).toBe(id);
+  const { errors } = await work(async ({ trainingRunId }) => {
+    expect(trainingRunId).toBe(id);
     runs++;
     await new Promise<void>((done) => {
       release = done;

@@ -3,6 +3,7 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { ApiDeps } from '../../src/api/context.js';
 import { createApiServer } from '../../src/api/server.js';
 import { AppError } from '../../src/errors.js';
 import { createLog } from '../../src/log.js';
@@ -48,10 +49,15 @@ const TABLES = [
   'painting',
   'rating',
   'rating_revision',
+  'stimulus',
+  'training_run',
+  'training_run_point',
   'graphile_worker.jobs',
 ];
 
-export async function startLab(options: { maxUploadBytes?: number } = {}): Promise<Lab> {
+export async function startLab(
+  options: { maxUploadBytes?: number; describeBundle?: ApiDeps['describeBundle'] } = {},
+): Promise<Lab> {
   const folder = await mkdtemp(join(tmpdir(), 'mindpainter-test-'));
   const database = await createTestDatabase();
   const store = openStore(database.url, 8);
@@ -61,9 +67,11 @@ export async function startLab(options: { maxUploadBytes?: number } = {}): Promi
     services,
     log: createLog('silent'),
     modelFolders: [],
-    describeBundle: async () => {
-      throw new AppError('NOT_FOUND', 'no bundle', { field: 'folder' });
-    },
+    describeBundle:
+      options.describeBundle ??
+      (async () => {
+        throw new AppError('NOT_FOUND', 'no bundle', { field: 'folder' });
+      }),
     maxUploadBytes: options.maxUploadBytes ?? 20_000_000,
   });
   const url = await api.listen(0, '127.0.0.1');

@@ -30,6 +30,8 @@ export interface TinyOptions {
   readonly uncondVector?: Float32Array;
   /** False: no image encoder and no pseudo brain generator, so that nothing can be painted by an exemplar. */
   readonly exemplar?: boolean;
+  /** True: embeddings as wide as conditions, and the UNet's size declared, so that a training run can start from it. */
+  readonly trainable?: boolean;
   readonly conventions?: Partial<Conventions>;
 }
 
@@ -89,6 +91,7 @@ function timestepInput(
 export async function writeTinyBundle(folder: string, options: TinyOptions = {}): Promise<Bundle> {
   const { side, latentChannels, imageSizePx, voxels, condition } = TINY;
   const { timestep = { dtype: 'float32', rank: 1 }, encoderOutput = 'latent_parameters', mapper } = options;
+  const embedding = options.trainable ? condition : EMBEDDING;
   const size = { width: 16, latentChannels, patch: 2 };
   const unet = { widths: [8, 8, 8] as const, embedding: 16, heads: 1, latentChannels };
   const models = {
@@ -116,11 +119,11 @@ export async function writeTinyBundle(folder: string, options: TinyOptions = {})
             embedImage(b, b.input('pixel_values', 'float32', ['batch', 3, 16, 16]), {
               widths: [8, 8],
               neck: 8,
-              embeddingSize: EMBEDDING,
+              embeddingSize: embedding,
             }),
           ),
           pseudo_brain_generator: network('pseudo_brain_generator', 'signal', (b) =>
-            generatePseudoBrain(b, b.input('image_embeds', 'float32', ['batch', EMBEDDING]), {
+            generatePseudoBrain(b, b.input('image_embeds', 'float32', ['batch', embedding]), {
               hidden: 16,
               blocks: 1,
               outputs: voxels,
@@ -176,7 +179,10 @@ export async function writeTinyBundle(folder: string, options: TinyOptions = {})
       ...options.scheduler,
     }),
     components: Object.fromEntries(
-      Object.entries(models).map(([name, model]) => [name, { model, config: {} }]),
+      Object.entries(models).map(([name, model]) => [
+        name,
+        { model, config: options.trainable && name === 'unet' ? unet : {} },
+      ]),
     ),
     ...(options.uncondVector ? { uncondVector: options.uncondVector } : {}),
   });

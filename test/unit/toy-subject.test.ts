@@ -2,18 +2,15 @@
 
 import { describe, expect, test } from 'vitest';
 import { meanOfRows, zScoreSession } from '../../src/fmri/normalise.js';
+import { estimateNoiseCeilingSnr, noiseCeilingPercent } from '../../src/metrics/noise-ceiling.js';
 import { KINDS } from '../../src/toy/kinds.js';
-import {
-  estimateNoiseCeilingSnr,
-  noiseCeilingPercent,
-  voxelNoiseLimit,
-} from '../../src/toy/noise-ceiling.js';
 import { COLOUR_NAMES, type SceneSpec, sampleScene } from '../../src/toy/scene.js';
 import {
   createSimulatedSubject,
   SUBJECT_DEFAULTS,
   sceneFeatures,
   simulateSessions,
+  voxelNoiseLimit,
 } from '../../src/toy/subject.js';
 import { createRng } from '../../src/train/rng.js';
 

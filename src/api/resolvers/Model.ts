@@ -5,4 +5,5 @@ import { encodeId } from '../ids.js';
 
 export const Model: ModelResolvers = {
   id: ({ id }) => encodeId('Model', id),
+  trainingRun: async ({ id }, _, { loaders }) => (await loaders.runsOfModel.load(id))[0] ?? null,
 };

@@ -7,12 +7,20 @@ import { registerModelFolder } from '../../services/models.js';
 import { cancelPaintJob, cancelPaintJobs } from '../../services/paint-job-cancel.js';
 import { retryPaintJobs, submitPaintJob, submitPaintJobs } from '../../services/paint-job-submission.js';
 import { ratePainting } from '../../services/ratings.js';
+import { linkStimuli } from '../../services/stimuli.js';
 import { createSubject, importSession } from '../../services/subjects.js';
+import {
+  cancelTrainingRun,
+  createTrainingRun,
+  pauseTrainingRun,
+  resumeTrainingRun,
+} from '../../services/training-runs.js';
 import { withdrawSubject } from '../../services/withdrawals.js';
 import { toPayload, toPayloadOf, toUserError } from '../errors.js';
 import { decodeId, parseId } from '../ids.js';
 import { toMaskPreset } from '../mask-input.js';
 import { toBatchOrder, toFacts, toOrder } from '../paint-job-input.js';
+import { toTrainingSettings } from '../training-input.js';
 import { readUpload } from '../uploads.js';
 
 export const Mutation: MutationResolvers = {
@@ -84,5 +92,43 @@ export const Mutation: MutationResolvers = {
         score: input.score,
         rater: input.rater ?? 'local',
       }),
+    ),
+  linkStimuli: (_, { input }, { services }) =>
+    toPayload('stimuli', async () =>
+      linkStimuli(services, {
+        stimuli: input.stimuli.map(({ name, imageId }) => ({
+          name,
+          imageId: decodeId('SourceImage', imageId, 'stimuli'),
+        })),
+        replace: input.replace ?? false,
+      }),
+    ),
+  createTrainingRun: (_, { input }, { services, describeBundle }) =>
+    toPayload('trainingRun', async () =>
+      createTrainingRun(
+        services,
+        {
+          name: input.name,
+          subjectId: decodeId('Subject', input.subjectId, 'subjectId'),
+          sessionIds: input.sessionIds?.map((id) => decodeId('FmriSession', id, 'sessionIds')),
+          baseModelId: decodeId('Model', input.baseModelId, 'baseModelId'),
+          parts: input.parts ?? [],
+          heldOutStimuli: input.heldOutStimuli,
+          heldOutFraction: input.heldOutFraction,
+          useSourceImages: input.useSourceImages ?? false,
+          settings: toTrainingSettings(input.settings),
+        },
+        describeBundle,
+      ),
+    ),
+  pauseTrainingRun: (_, { input }, { services }) =>
+    toPayload('trainingRun', async () => pauseTrainingRun(services, decodeId('TrainingRun', input.id, 'id'))),
+  resumeTrainingRun: (_, { input }, { services }) =>
+    toPayload('trainingRun', async () =>
+      resumeTrainingRun(services, decodeId('TrainingRun', input.id, 'id')),
+    ),
+  cancelTrainingRun: (_, { input }, { services }) =>
+    toPayload('trainingRun', async () =>
+      cancelTrainingRun(services, decodeId('TrainingRun', input.id, 'id')),
     ),
 };

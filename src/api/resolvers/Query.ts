@@ -7,7 +7,9 @@ import {
   listImages,
   listModels,
   listPaintJobs,
+  listStimuli,
   listSubjects,
+  listTrainingRuns,
 } from '../../services/lists.js';
 import { listEvents, parseSequence } from '../../services/paint-job-watch.js';
 import { reportWithdrawal } from '../../services/withdrawals.js';
@@ -48,5 +50,11 @@ export const Query: QueryResolvers = {
   paintJob: async (_, { id }, { loaders }) => {
     const parsed = parseId(id);
     return parsed?.type === 'PaintJob' ? loaders.PaintJob.load(parsed.key) : null;
+  },
+  stimuli: (_, args, { services }) => listStimuli(services, args),
+  trainingRuns: (_, { state, ...args }, { services }) => listTrainingRuns(services, state, args),
+  trainingRun: async (_, { id }, { loaders }) => {
+    const parsed = parseId(id);
+    return parsed?.type === 'TrainingRun' ? loaders.TrainingRun.load(parsed.key) : null;
   },
 };

@@ -2,6 +2,7 @@
 
 import type { SubscriptionResolvers } from '../../generated/graphql.js';
 import { parseSequence, watchEvents, watchPaintJob } from '../../services/paint-job-watch.js';
+import { watchTrainingRun } from '../../services/training-runs.js';
 import { decodeId } from '../ids.js';
 import type { Loaders } from '../loaders.js';
 import { toEventChoice } from '../paint-job-input.js';
@@ -25,5 +26,9 @@ export const Subscription: SubscriptionResolvers = {
       const events = watchEvents(services, toEventChoice(choice), parseSequence(after ?? '0'));
       return stream('paintJobEvents', events, loaders);
     },
+  },
+  trainingRunUpdated: {
+    subscribe: async (_, { id }, { services, loaders }) =>
+      stream('trainingRunUpdated', watchTrainingRun(services, decodeId('TrainingRun', id, 'id')), loaders),
   },
 };

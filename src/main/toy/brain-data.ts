@@ -1,14 +1,13 @@
 // The simulated subject's training data: stimuli, their sessions, z-scored betas, and the stimuli's embeddings.
 
 import { zScoreSession } from '../../fmri/normalise.js';
-import { writeRegion } from '../../imaging/tensor.js';
 import type { RgbImage } from '../../imaging/types.js';
-import { openSession, type Session } from '../../runtime/session.js';
+import { openSession } from '../../runtime/session.js';
 import { drawScene, type SceneSpec, sampleScene } from '../../toy/scene.js';
 import { createSimulatedSubject, type SimulatedSubject, simulateSessions } from '../../toy/subject.js';
 import { type BrainData, createBrainData } from '../../train/brain-data.js';
+import { embedPictures } from '../../train/pictures.js';
 import { createRng } from '../../train/rng.js';
-import { mapRows } from '../../train/rows.js';
 import { TOY } from './settings.js';
 
 const REPETITIONS = 3;
@@ -21,17 +20,6 @@ export interface SimulatedData extends BrainData {
 
 export function toySubject(): SimulatedSubject {
   return createSimulatedSubject(createRng(TOY.seeds.subject));
-}
-
-/** Embeddings of whole pictures, as a stimulus is embedded. */
-export async function embedPictures(encoder: Session, images: readonly RgbImage[]): Promise<Float32Array> {
-  const side = TOY.regionSizePx;
-  const pixels = new Float32Array(images.length * 3 * side * side);
-  images.forEach((image, i) => {
-    const box = { x0: 0, y0: 0, x1: image.width, y1: image.height };
-    writeRegion(pixels, i * 3 * side * side, image, undefined, box, side);
-  });
-  return mapRows(encoder, pixels, [3, side, side]);
 }
 
 /** Draws `count` stimuli and scans the subject on each three times; the trials of a stimulus stand together. */

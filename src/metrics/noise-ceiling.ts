@@ -1,26 +1,27 @@
 // How much of a signal survives the noise, voxel by voxel, as the Natural Scenes Dataset defines it.
 
 import { AppError } from '../errors.js';
-import type { SimulatedSession, SimulatedSubject } from './subject.js';
+
+/** Betas with the stimulus of each row. */
+export interface RepeatedTrials {
+  /** Row-major [trials, voxels]. */
+  readonly betas: Float32Array;
+  readonly trials: readonly { readonly stimulus: number }[];
+}
 
 /**
  * ncsnr per voxel [voxels], estimated from repeated trials: signal sd / noise sd, with the noise variance taken
  * within a stimulus (ddof 1) and the signal variance what is left of the total (Allen et al. 2022, Methods).
  * Give z-scored betas; stimuli with one trial count for the total only. BAD_INPUT when no stimulus is repeated.
  */
-export function estimateNoiseCeilingSnr(
-  sessions: readonly Pick<SimulatedSession, 'betas' | 'trials'>[],
-  voxels: number,
-): Float32Array {
+export function estimateNoiseCeilingSnr(sessions: readonly RepeatedTrials[], voxels: number): Float32Array {
   const rows = new Map<number, Float32Array[]>();
   for (const { betas, trials } of sessions) {
     if (betas.length !== trials.length * voxels) {
       throw new AppError(
         'BAD_INPUT',
         `betas hold ${betas.length} values for ${trials.length} trials x ${voxels} voxels`,
-        {
-          field: 'betas',
-        },
+        { field: 'betas' },
       );
     }
     trials.forEach(({ stimulus }, row) => {
@@ -54,13 +55,11 @@ export function estimateNoiseCeilingSnr(
   });
 }
 
-/** The largest share of variance, in percent, that a model can explain in the mean of `repetitions` trials. */
+/**
+ * The largest share of variance, in percent, that a model can explain in the mean of `repetitions` trials. Where their
+ * number differs by stimulus, give 1 / mean(1 / number).
+ */
 export function noiseCeilingPercent(ncsnr: number, repetitions: number): number {
   const power = ncsnr * ncsnr;
   return (100 * power) / (power + 1 / repetitions);
-}
-
-/** What the voxel noise alone allows: an upper bound on ncsnr per voxel, before noise in the space of meanings. */
-export function voxelNoiseLimit(subject: Pick<SimulatedSubject, 'voxelNoiseStd'>): Float32Array {
-  return subject.voxelNoiseStd.map((std) => 1 / std);
 }

@@ -1,0 +1,82 @@
+// Stimuli: which picture each stimulus name of the trial tables is.
+
+import { AppError } from '../errors.js';
+import type { Stimulus } from '../generated/prisma/client.js';
+import type { Services } from './context.js';
+
+const MAX_LINKS = 1000;
+
+export interface LinkStimuli {
+  readonly stimuli: readonly { readonly name: string; readonly imageId: string }[];
+  /** True to give a known name another picture. */
+  readonly replace: boolean;
+}
+
+function listFew(names: readonly string[]): string {
+  return `${names.slice(0, 5).join(', ')}${names.length > 5 ? ` and ${names.length - 5} more` : ''}`;
+}
+
+/** Links names to pictures, all or none. The same link again changes nothing. Throws AppError on field 'stimuli'. */
+export async function linkStimuli({ store }: Services, input: LinkStimuli): Promise<Stimulus[]> {
+  const { stimuli, replace } = input;
+  const fail = (code: 'BAD_INPUT' | 'NOT_FOUND' | 'CONFLICT', message: string): never => {
+    throw new AppError(code, message, { field: 'stimuli' });
+  };
+  if (stimuli.length < 1 || stimuli.length > MAX_LINKS)
+    fail('BAD_INPUT', `give 1 to ${MAX_LINKS} stimuli at once`);
+  const imageOf = new Map<string, string>();
+  for (const { name, imageId } of stimuli) {
+    if (name.trim() !== name || name === '' || name.length > 200)
+      fail('BAD_INPUT', `'${name.slice(0, 40)}': a name has 1 to 200 characters and no blanks around it`);
+    if (imageOf.has(name)) fail('BAD_INPUT', `${name} is named twice`);
+    imageOf.set(name, imageId);
+  }
+  return store.prisma.$transaction(async (tx) => {
+    const images = await tx.sourceImage.findMany({
+      where: { id: { in: [...imageOf.values()] } },
+      select: { id: true },
+    });
+    const found = new Set(images.map((image) => image.id));
+    const unknown = [...imageOf].flatMap(([name, imageId]) => (found.has(imageId) ? [] : [name]));
+    if (unknown.length > 0) fail('NOT_FOUND', `no such image for ${listFew(unknown)}`);
+    await tx.stimulus.createMany({
+      data: [...imageOf].map(([name, imageId]) => ({ name, imageId })),
+      skipDuplicates: true,
+    });
+    const rows = await tx.stimulus.findMany({ where: { name: { in: [...imageOf.keys()] } } });
+    const other = rows.filter((row) => row.imageId !== imageOf.get(row.name));
+    if (other.length > 0 && !replace) {
+      const names = listFew(other.map((row) => row.name));
+      fail('CONFLICT', `linked to another picture already: ${names}; set replace to change that`);
+    }
+    for (const { id, name } of other)
+      await tx.stimulus.update({ where: { id }, data: { imageId: imageOf.get(name)! } });
+    const byName = new Map(rows.map((row) => [row.name, { ...row, imageId: imageOf.get(row.name)! }]));
+    return stimuli.map(({ name }) => byName.get(name)!);
+  });
+}
+
+export interface LinkedStimulus {
+  readonly name: string;
+  readonly imageId: string;
+}
+
+/** The pictures of some names, ordered by name. Throws AppError BAD_INPUT on `field` that lists the first names without one. */
+export async function requirePictures(
+  { store }: Services,
+  names: readonly string[],
+  field: string,
+): Promise<LinkedStimulus[]> {
+  const rows = await store.prisma.stimulus.findMany({
+    where: { name: { in: [...names] } },
+    select: { name: true, imageId: true },
+    orderBy: { name: 'asc' },
+  });
+  const known = new Set(rows.map((row) => row.name));
+  const missing = [...new Set(names)].filter((name) => !known.has(name)).sort();
+  if (missing.length > 0) {
+    const message = `${missing.length} of ${new Set(names).size} stimuli have no picture: ${listFew(missing)}; link them with linkStimuli`;
+    throw new AppError('BAD_INPUT', message, { field });
+  }
+  return rows;
+}
