@@ -128,9 +128,11 @@ async function findBase(client: Client, wanted: string): Promise<string> {
   const { models } = await client.send<{ models: { nodes: { id: string; name: string }[] } }>(
     '{ models(first: 100) { nodes { id name } } }',
   );
-  const found = models.nodes.find((model) => model.id === wanted || model.name === wanted);
+  const fitting = models.nodes.filter((model) => model.id === wanted || model.name === wanted);
+  if (fitting.length > 1)
+    refuse(`${fitting.length} models are named ${wanted}; give an id: ${fitting.map(({ id }) => id).join(', ')}`);
   const names = [...new Set(models.nodes.map((model) => model.name))].join(', ');
-  return found?.id ?? refuse(`no model is named ${wanted}; there are: ${names || 'none'}`);
+  return fitting[0]?.id ?? refuse(`no model is named ${wanted}; there are: ${names || 'none'}`);
 }
 
 async function create(client: Client): Promise<string> {

@@ -135,7 +135,8 @@ test('two runs at once: the second waits; painting goes on; a queued one is canc
 
 test('a Paint by Example export keeps its UNet; without repetitions the ceiling is undefined, and the run says why', async () => {
   const folder = join(lab.lab.folder, 'paint-by-example');
-  await writeTinyBundle(folder, PAINT_BY_EXAMPLE);
+  const conventions = { ...PAINT_BY_EXAMPLE.conventions, name: 'exported' };
+  await writeTinyBundle(folder, { ...PAINT_BY_EXAMPLE, conventions });
   const base = await registerModel(lab.lab.services, await describeBundle(folder));
   const sessionIds = [await lab.importSession('03', STIMULI, { repetitions: 1 })];
   const worker = await lab.startWorker();
