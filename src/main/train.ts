@@ -130,7 +130,9 @@ async function findBase(client: Client, wanted: string): Promise<string> {
   );
   const fitting = models.nodes.filter((model) => model.id === wanted || model.name === wanted);
   if (fitting.length > 1)
-    refuse(`${fitting.length} models are named ${wanted}; give an id: ${fitting.map(({ id }) => id).join(', ')}`);
+    refuse(
+      `${fitting.length} models are named ${wanted}; give an id: ${fitting.map(({ id }) => id).join(', ')}`,
+    );
   const names = [...new Set(models.nodes.map((model) => model.name))].join(', ');
   return fitting[0]?.id ?? refuse(`no model is named ${wanted}; there are: ${names || 'none'}`);
 }
