@@ -26,6 +26,10 @@ const schema = z.object({
   HOST: z.string().default('127.0.0.1'),
   PORT: wholeNumber(0, 65535).optional(),
   LOG_LEVEL: z.enum(LEVELS, `give one of ${LEVELS.join(', ')}`).default('info'),
+  MINDPAINTER_SECRET: z
+    .string()
+    .min(32, 'give at least 32 random characters, such as openssl rand -hex 32 prints')
+    .optional(),
   MAX_UPLOAD_BYTES: wholeNumber(1, 2_000_000_000).default(200_000_000),
 });
 
@@ -39,6 +43,8 @@ export interface Config {
   /** Absent: 4000, or a free port where that one is taken. */
   readonly port: number | undefined;
   readonly logLevel: (typeof LEVELS)[number];
+  /** Keys the stored hashes of tokens, links and sessions. Set: nobody is signed in without one, not even on this machine. */
+  readonly secret: string | undefined;
   readonly maxUploadBytes: number;
 }
 
@@ -62,6 +68,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
     host: values.HOST,
     port: values.PORT,
     logLevel: values.LOG_LEVEL,
+    secret: values.MINDPAINTER_SECRET,
     maxUploadBytes: values.MAX_UPLOAD_BYTES,
   };
 }

@@ -17,18 +17,26 @@ const toUserError = ({ code, message, field }: AppError): UserErrorData => ({
   field: field ?? null,
 });
 
-/** Runs a mutation's action; an AppError becomes the payload's userErrors, any other error is thrown on. */
-export async function toPayload<K extends string, V>(
-  key: K,
-  action: () => Promise<V>,
-): Promise<{ [P in K]: V | null } & { userErrors: UserErrorData[] }> {
-  type Payload = { [P in K]: V | null } & { userErrors: UserErrorData[] };
+type Payload<Fields> = Partial<Fields> & { userErrors: UserErrorData[] };
+
+/** Runs a mutation's action, which gives the payload's fields; an AppError becomes its userErrors, any other is thrown on. */
+export async function toPayloadOf<Fields extends object>(
+  action: () => Promise<Fields>,
+): Promise<Payload<Fields>> {
   try {
-    return { [key]: await action(), userErrors: [] } as unknown as Payload;
+    return { ...(await action()), userErrors: [] };
   } catch (error) {
     if (!isAppError(error)) throw error;
-    return { [key]: null, userErrors: [toUserError(error)] } as unknown as Payload;
+    return { userErrors: [toUserError(error)] } as unknown as Payload<Fields>;
   }
+}
+
+/** The same for the usual payload of one field. */
+export function toPayload<K extends string, V>(
+  key: K,
+  action: () => Promise<V>,
+): Promise<Payload<{ [P in K]: V }>> {
+  return toPayloadOf(async () => ({ [key]: await action() }) as { [P in K]: V });
 }
 
 /** An error as a caller may see it. Faults of ours are logged under an id, and only the id is shown. */

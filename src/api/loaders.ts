@@ -1,6 +1,7 @@
-// Batches of rows: each loader turns many reads of one request into one statement.
+// Batches of rows: each loader turns many reads of one request into one statement, and gives out what the viewer may read.
 
 import DataLoader from 'dataloader';
+import { reach, type Viewer } from '../services/access.js';
 import type { Store } from '../store/client.js';
 
 /** Rows by id; a missing one is an error, since only foreign keys and checked ids come here. */
@@ -22,18 +23,40 @@ function listBy<Row>(fetch: (keys: string[]) => Promise<Row[]>, key: (row: Row) 
 
 export type Loaders = ReturnType<typeof createLoaders>;
 
-export function createLoaders({ prisma }: Store) {
-  const among = (ids: string[]) => ({ where: { id: { in: ids } } });
+export function createLoaders({ prisma }: Store, viewer: Viewer) {
+  /** A loader of one type; `own` says that the viewer may read theirs only. */
+  const nodes = <Row extends { id: string }>(
+    type: NodeType,
+    fetch: (where: { id: { in: string[] } }, own: boolean) => Promise<Row[]>,
+  ) =>
+    byId<Row>(async (ids) => {
+      const reached = reach(viewer, type);
+      return reached === 'NONE' ? [] : fetch({ id: { in: ids } }, reached === 'OWN');
+    });
+  // Who reads only what is theirs is a user; without one, the filters below throw.
+  const userId = viewer.userId!;
   return {
-    Subject: byId((ids) => prisma.subject.findMany(among(ids))),
-    FmriSession: byId((ids) => prisma.fmriSession.findMany(among(ids))),
-    Trial: byId((ids) => prisma.trial.findMany(among(ids))),
-    SourceImage: byId((ids) => prisma.sourceImage.findMany(among(ids))),
-    Mask: byId((ids) => prisma.mask.findMany(among(ids))),
-    Model: byId((ids) => prisma.model.findMany(among(ids))),
-    PaintJob: byId((ids) => prisma.paintJob.findMany(among(ids))),
-    Painting: byId((ids) => prisma.painting.findMany(among(ids))),
-    Rating: byId((ids) => prisma.rating.findMany(among(ids))),
+    Subject: nodes('Subject', (where) => prisma.subject.findMany({ where })),
+    FmriSession: nodes('FmriSession', (where) => prisma.fmriSession.findMany({ where })),
+    Trial: nodes('Trial', (where) => prisma.trial.findMany({ where })),
+    SourceImage: nodes('SourceImage', (where) => prisma.sourceImage.findMany({ where })),
+    Mask: nodes('Mask', (where) => prisma.mask.findMany({ where })),
+    Model: nodes('Model', (where) => prisma.model.findMany({ where })),
+    PaintJob: nodes('PaintJob', (where) => prisma.paintJob.findMany({ where })),
+    Painting: nodes('Painting', (where) => prisma.painting.findMany({ where })),
+    Rating: nodes('Rating', (where, own) =>
+      prisma.rating.findMany({ where: own ? { ...where, raterId: userId } : where }),
+    ),
+    User: nodes('User', (where, own) =>
+      prisma.user.findMany({ where: own ? { AND: [where, { id: userId }] } : where }),
+    ),
+    ApiToken: nodes('ApiToken', (where, own) =>
+      prisma.credential.findMany({ where: { ...where, kind: 'TOKEN', ...(own ? { userId } : {}) } }),
+    ),
+    RaterLink: nodes('RaterLink', (where) =>
+      prisma.credential.findMany({ where: { ...where, kind: 'RATER_LINK' } }),
+    ),
+    AuditEvent: nodes('AuditEvent', (where) => prisma.auditEvent.findMany({ where })),
     trialsOfJob: listBy(
       (ids) =>
         prisma.paintJobTrial.findMany({
@@ -52,7 +75,13 @@ export function createLoaders({ prisma }: Store) {
       (row) => row.jobId,
     ),
     ratingsOfPainting: listBy(
-      (ids) => prisma.rating.findMany({ where: { paintingId: { in: ids } }, orderBy: { id: 'asc' } }),
+      (ids) => {
+        const own = reach(viewer, 'Rating') === 'OWN' ? { raterId: userId } : {};
+        return prisma.rating.findMany({
+          where: { paintingId: { in: ids }, ...own },
+          orderBy: { id: 'asc' },
+        });
+      },
       (row) => row.paintingId,
     ),
   };
@@ -69,5 +98,9 @@ export const NODE_TYPES = [
   'PaintJob',
   'Painting',
   'Rating',
+  'User',
+  'ApiToken',
+  'RaterLink',
+  'AuditEvent',
 ] as const;
 export type NodeType = (typeof NODE_TYPES)[number];

@@ -3,6 +3,8 @@
 import { resolve } from 'node:path';
 import { AppError } from '../errors.js';
 import type { Model } from '../generated/prisma/client.js';
+import { authorize } from './access.js';
+import { audit } from './audit.js';
 import type { Services } from './context.js';
 
 /** What registration needs to know of a verified bundle. */
@@ -17,7 +19,8 @@ export interface BundleFacts {
 }
 
 /** Registers a bundle; a bundle of the same hash is one model, wherever its folder is now. */
-export async function registerModel({ store }: Services, facts: BundleFacts): Promise<Model> {
+export async function registerModel({ store, viewer }: Services, facts: BundleFacts): Promise<Model> {
+  authorize(viewer, 'registerModel');
   const data = {
     name: facts.name,
     folder: facts.folder,
@@ -28,10 +31,19 @@ export async function registerModel({ store }: Services, facts: BundleFacts): Pr
     defaultSteps: facts.defaults.steps,
     defaultGuidanceScale: facts.defaults.guidanceScale,
   };
-  return store.prisma.model.upsert({
-    where: { hash: facts.hash },
-    create: { hash: facts.hash, ...data },
-    update: { folder: facts.folder },
+  const { hash, folder } = facts;
+  return store.prisma.$transaction(async (tx) => {
+    const event = { action: 'registerModel', type: 'Model' };
+    const [created] = await tx.model.createManyAndReturn({ data: [{ hash, ...data }], skipDuplicates: true });
+    if (created) {
+      await audit(tx, viewer, { ...event, id: created.id, after: created });
+      return created;
+    }
+    const before = await tx.model.findUniqueOrThrow({ where: { hash } });
+    if (before.folder === folder) return before;
+    const moved = await tx.model.update({ where: { hash }, data: { folder } });
+    await audit(tx, viewer, { ...event, id: moved.id, before, after: moved });
+    return moved;
   });
 }
 
@@ -42,6 +54,7 @@ export async function registerModelFolder(
   allowed: readonly string[],
   describe: (folder: string) => Promise<BundleFacts>,
 ): Promise<Model> {
+  authorize(services.viewer, 'registerModel');
   const wanted = resolve(folder);
   if (!allowed.some((path) => resolve(path) === wanted)) {
     const message = `this server's model folders are: ${allowed.join(', ') || 'none'}`;

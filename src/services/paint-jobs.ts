@@ -11,6 +11,8 @@ import {
 } from '../generated/prisma/client.js';
 import { enqueue } from '../queue/queue.js';
 import { ENDINGS } from '../store/client.js';
+import { authorize, reach } from './access.js';
+import { audit } from './audit.js';
 import type { Services } from './context.js';
 
 export interface SubmitPaintJob {
@@ -88,7 +90,8 @@ async function drawOtherTrials(
 }
 
 /** Checks a job against its parts and writes its row and its queue entry in one transaction. */
-export async function submitPaintJob({ store }: Services, input: SubmitPaintJob): Promise<PaintJob> {
+export async function submitPaintJob({ store, viewer }: Services, input: SubmitPaintJob): Promise<PaintJob> {
+  authorize(viewer, 'submitPaintJob');
   checkNumbers(input);
   return store.prisma.$transaction(async (tx) => {
     const model = (await tx.model.findUnique({ where: { id: input.modelId } })) ?? missing('modelId');
@@ -133,21 +136,30 @@ export async function submitPaintJob({ store }: Services, input: SubmitPaintJob)
       },
     });
     await enqueue(tx, 'paint', { paintJobId: job.id });
+    await audit(tx, viewer, { action: 'submitPaintJob', type: 'PaintJob', id: job.id, after: job });
     return job;
   });
 }
 
 /** Asks a job to end. A queued one ends at once, a running one between two denoising steps; an ended one stays as it is. */
-export async function cancelPaintJob({ store }: Services, id: string): Promise<PaintJob> {
-  await store.prisma.paintJob.updateMany({
-    where: { id, state: PaintJobState.QUEUED },
-    data: { state: PaintJobState.CANCELLED, cancelRequested: true, finishedAt: new Date() },
+export async function cancelPaintJob({ store, viewer }: Services, id: string): Promise<PaintJob> {
+  authorize(viewer, 'cancelPaintJob');
+  return store.prisma.$transaction(async (tx) => {
+    const [ended] = await tx.paintJob.updateManyAndReturn({
+      where: { id, state: PaintJobState.QUEUED },
+      data: { state: PaintJobState.CANCELLED, cancelRequested: true, finishedAt: new Date() },
+    });
+    const [asked] = await tx.paintJob.updateManyAndReturn({
+      where: { id, state: PaintJobState.RUNNING, cancelRequested: false },
+      data: { cancelRequested: true },
+    });
+    const job = ended ?? asked;
+    if (!job) return (await tx.paintJob.findUnique({ where: { id } })) ?? missing('id');
+    const before = { state: ended ? PaintJobState.QUEUED : PaintJobState.RUNNING, cancelRequested: false };
+    const after = { state: job.state, cancelRequested: true };
+    await audit(tx, viewer, { action: 'cancelPaintJob', type: 'PaintJob', id, before, after });
+    return job;
   });
-  await store.prisma.paintJob.updateMany({
-    where: { id, state: PaintJobState.RUNNING },
-    data: { cancelRequested: true },
-  });
-  return (await store.prisma.paintJob.findUnique({ where: { id } })) ?? missing('id');
 }
 
 /** Takes a job for one more attempt, or gives undefined when it has ended already or was cancelled meanwhile. */
@@ -201,7 +213,11 @@ export type Outcome =
   | { readonly state: 'CANCELLED' };
 
 /** Ends an attempt, result and state in one transaction. A stale attempt writes nothing and gets false. */
-export async function finishPaintJob({ store }: Services, job: PaintJob, outcome: Outcome): Promise<boolean> {
+export async function finishPaintJob(
+  { store, viewer }: Services,
+  job: PaintJob,
+  outcome: Outcome,
+): Promise<boolean> {
   return store.prisma.$transaction(async (tx) => {
     const { state } = outcome;
     const fenced = await tx.paintJob.updateMany({
@@ -228,13 +244,15 @@ export async function finishPaintJob({ store }: Services, job: PaintJob, outcome
         data: outcome.paintings.map((painting) => ({ jobId: job.id, ...painting })),
       });
     }
+    const [before, after] = [{ state: PaintJobState.RUNNING }, { attempt: job.attempt, ...outcome }];
+    await audit(tx, viewer, { action: 'finishPaintJob', type: 'PaintJob', id: job.id, before, after });
     await tx.$executeRaw`SELECT pg_notify(${ENDINGS}, ${job.id})`;
     return true;
   });
 }
 
 /** Ends a job that the queue will not try again: its workers died or failed at every attempt. An ended one stays as it is. */
-export async function abandonPaintJob({ store }: Services, id: string): Promise<void> {
+export async function abandonPaintJob({ store, viewer }: Services, id: string): Promise<void> {
   await store.prisma.$transaction(async (tx) => {
     const abandoned = await tx.paintJob.updateManyAndReturn({
       where: { id, state: { in: [PaintJobState.QUEUED, PaintJobState.RUNNING] } },
@@ -242,7 +260,8 @@ export async function abandonPaintJob({ store }: Services, id: string): Promise<
     });
     for (const { attempt } of abandoned) {
       const errorMessage = `given up after ${attempt} attempts; submit it again`;
-      await tx.paintJob.update({ where: { id }, data: { errorMessage } });
+      const after = await tx.paintJob.update({ where: { id }, data: { errorMessage } });
+      await audit(tx, viewer, { action: 'abandonPaintJob', type: 'PaintJob', id, after });
     }
     await tx.paintJobAttempt.updateMany({
       where: { jobId: id, outcome: null },
@@ -258,7 +277,8 @@ const WATCH_MS = 200;
  * The job now, after each change, and at last in its final state. Only the end is told by NOTIFY, which takes a lock
  * over the whole database at each commit; progress is read from the row. Throws AppError NOT_FOUND.
  */
-export async function* watchPaintJob({ store }: Services, id: string): AsyncGenerator<PaintJob> {
+export async function* watchPaintJob({ store, viewer }: Services, id: string): AsyncGenerator<PaintJob> {
+  if (reach(viewer, 'PaintJob') === 'NONE') missing('id');
   let seen = '';
   for (;;) {
     // Before the row is read: an end between the two is heard.

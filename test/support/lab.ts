@@ -6,7 +6,9 @@ import { join } from 'node:path';
 import { createApiServer } from '../../src/api/server.js';
 import { AppError } from '../../src/errors.js';
 import { createLog } from '../../src/log.js';
+import { SYSTEM } from '../../src/services/access.js';
 import type { Services } from '../../src/services/context.js';
+import { localViewer } from '../../src/services/sign-in.js';
 import { openBlobs } from '../../src/store/blobs.js';
 import { openStore } from '../../src/store/client.js';
 import { createTestDatabase } from './database.js';
@@ -27,7 +29,12 @@ export interface Lab {
   readonly services: Services;
   readonly folder: string;
   /** Sends a document; files go as multipart, keyed by their place in the variables (`input.file`). */
-  send(query: string, variables?: object, files?: Readonly<Record<string, UploadFile>>): Promise<Answer>;
+  send(
+    query: string,
+    variables?: object,
+    files?: Readonly<Record<string, UploadFile>>,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<Answer>;
   /** Rows of every table and the number of blobs: equal before and after whatever stores nothing. */
   census(): Promise<Record<string, number>>;
   close(): Promise<void>;
@@ -45,15 +52,19 @@ const TABLES = [
   'painting',
   'rating',
   'rating_revision',
+  'lab_user',
+  'credential',
+  'audit_event',
   'graphile_worker.jobs',
 ];
 
-export async function startLab(options: { maxUploadBytes?: number } = {}): Promise<Lab> {
+/** Requests are the local admin's, as on the embedded default, unless `remote`: then nobody's without a token. */
+export async function startLab(options: { maxUploadBytes?: number; remote?: boolean } = {}): Promise<Lab> {
   const folder = await mkdtemp(join(tmpdir(), 'mindpainter-test-'));
   const database = await createTestDatabase();
   const store = openStore(database.url, 8);
   const blobFolder = join(folder, 'blobs');
-  const services = { store, blobs: openBlobs(blobFolder) };
+  const services = { store, blobs: openBlobs(blobFolder), secretKey: 'key of the tests', viewer: SYSTEM };
   const api = await createApiServer({
     services,
     log: createLog('silent'),
@@ -62,6 +73,7 @@ export async function startLab(options: { maxUploadBytes?: number } = {}): Promi
       throw new AppError('NOT_FOUND', 'no bundle', { field: 'folder' });
     },
     maxUploadBytes: options.maxUploadBytes ?? 20_000_000,
+    localViewer: options.remote ? undefined : await localViewer(services),
   });
   const url = await api.listen(0, '127.0.0.1');
   return {
@@ -69,11 +81,11 @@ export async function startLab(options: { maxUploadBytes?: number } = {}): Promi
     databaseUrl: database.url,
     services,
     folder,
-    async send(query, variables = {}, files = {}) {
+    async send(query, variables = {}, files = {}, more = {}) {
       const names = Object.keys(files);
       const operations = JSON.stringify({ query, variables });
       let body: string | FormData = operations;
-      const headers: Record<string, string> = { 'apollo-require-preflight': 'true' };
+      const headers: Record<string, string> = { 'apollo-require-preflight': 'true', ...more };
       if (names.length === 0) headers['content-type'] = 'application/json';
       else {
         body = new FormData();

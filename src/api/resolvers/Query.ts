@@ -2,8 +2,9 @@
 
 import type { QueryResolvers } from '../../generated/graphql.js';
 import { findSubject, listImages, listModels, listPaintJobs, listSubjects } from '../../services/lists.js';
+import { listApiTokens, listAuditEvents, listRaterLinks, listUsers } from '../../services/people-lists.js';
 import type { ApiContext } from '../context.js';
-import { parseId } from '../ids.js';
+import { decodeId, parseId } from '../ids.js';
 
 /** The row of an id with the name of its type, which the interface Node is resolved by. */
 async function loadNode(id: string, { loaders }: ApiContext) {
@@ -25,4 +26,19 @@ export const Query: QueryResolvers = {
     const parsed = parseId(id);
     return parsed?.type === 'PaintJob' ? loaders.PaintJob.load(parsed.key) : null;
   },
+  viewer: (_, __, { viewer }) => (viewer.userId === null ? null : viewer),
+  users: (_, args, { services }) => listUsers(services, args),
+  apiTokens: (_, args, { services }) => listApiTokens(services, args),
+  raterLinks: (_, args, { services }) => listRaterLinks(services, args),
+  auditEvents: (_, { entityId, userId, action, ...args }, { services }) =>
+    listAuditEvents(
+      services,
+      {
+        // An id that is none of ours has no events.
+        ...(entityId == null ? {} : { entityId: entityId.slice(entityId.indexOf('_') + 1) }),
+        ...(userId == null ? {} : { userId: decodeId('User', userId, 'userId') }),
+        ...(action == null ? {} : { action }),
+      },
+      args,
+    ),
 };
