@@ -8,6 +8,7 @@ import { AppError } from '../../src/errors.js';
 import { createLog } from '../../src/log.js';
 import { SYSTEM } from '../../src/services/access.js';
 import type { Services } from '../../src/services/context.js';
+import type { BundleFacts } from '../../src/services/models.js';
 import { localViewer } from '../../src/services/sign-in.js';
 import { openBlobs } from '../../src/store/blobs.js';
 import { openStore } from '../../src/store/client.js';
@@ -59,7 +60,9 @@ const TABLES = [
 ];
 
 /** Requests are the local admin's, as on the embedded default, unless `remote`: then nobody's without a token. */
-export async function startLab(options: { maxUploadBytes?: number; remote?: boolean } = {}): Promise<Lab> {
+export async function startLab(
+  options: { maxUploadBytes?: number; remote?: boolean; bundle?: BundleFacts } = {},
+): Promise<Lab> {
   const folder = await mkdtemp(join(tmpdir(), 'mindpainter-test-'));
   const database = await createTestDatabase();
   const store = openStore(database.url, 8);
@@ -68,8 +71,9 @@ export async function startLab(options: { maxUploadBytes?: number; remote?: bool
   const api = await createApiServer({
     services,
     log: createLog('silent'),
-    modelFolders: [],
+    modelFolders: options.bundle ? [options.bundle.folder] : [],
     describeBundle: async () => {
+      if (options.bundle) return options.bundle;
       throw new AppError('NOT_FOUND', 'no bundle', { field: 'folder' });
     },
     maxUploadBytes: options.maxUploadBytes ?? 20_000_000,
