@@ -43,6 +43,7 @@ const facts = {
   subject: { label: '01', simulated: true },
   defaults: { steps: 2, guidanceScale: 1 },
 };
+let masks = 0;
 const first = (type: string) => ids[type]![0]!;
 const unique = () => randomBytes(8).toString('hex');
 const file = (bytes: Uint8Array): UploadFile => ({ name: 'file', bytes });
@@ -84,9 +85,12 @@ const CALLS: Record<string, (who: Who) => Promise<Call[]>> = {
     ),
   ],
   uploadSourceImage: async () => [call({ file: null }, { 'input.file': file(await picture()) })],
-  createMask: async () => [
-    call({ imageId: first('SourceImage'), shape: 'BORDER', border: 0.1 + Math.random() / 3 }),
-  ],
+  createMask: async () => {
+    // Never the same pixels twice: the same mask again is no write.
+    masks += 1;
+    const box = { left: masks / 32, top: 0, width: 0.25, height: 0.25 };
+    return [call({ imageId: first('SourceImage'), shape: 'RECTANGLE', ...box })];
+  },
   uploadMask: async () => {
     const pixels = Buffer.alloc(32 * 32 * 3);
     for (let i = 0; i < 32 * 32; i++) pixels.fill(randomBytes(1)[0]! > 127 ? 255 : 0, i * 3, i * 3 + 3);
