@@ -29,7 +29,8 @@ const median = (values: number[]) => values.sort((a, b) => a - b)[values.length 
 /** Seconds for the UNet calls of one job, guided (a batch of two), on a session of this process. */
 async function bareSeconds(folder: string): Promise<() => Promise<number>> {
   const painter = await openPainter(await loadBundle(folder));
-  const { imageSizePx, vaeScaleFactor, latentChannels, conditionSize } = painter.bundle.conventions;
+  const { imageSizePx, vaeScaleFactor, latentChannels, conditionSize, defaults } = painter.bundle.conventions;
+  const calls = STEPS * PAINTINGS * (defaults.candidates ?? 1);
   const side = imageSizePx / vaeScaleFactor;
   const channels = 2 * latentChannels + 1;
   const rng = createRng(1);
@@ -40,7 +41,7 @@ async function bareSeconds(folder: string): Promise<() => Promise<number>> {
   };
   return async () => {
     const start = performance.now();
-    for (let i = 0; i < STEPS * PAINTINGS; i++) await painter.unet.run(feeds);
+    for (let i = 0; i < calls; i++) await painter.unet.run(feeds);
     return (performance.now() - start) / 1000;
   };
 }
