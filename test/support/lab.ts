@@ -1,6 +1,6 @@
 // A whole lab for tests: a real database of its own, real blobs, the real API on a free port.
 
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ApiDeps } from '../../src/api/context.js';
@@ -55,10 +55,16 @@ const TABLES = [
   'graphile_worker.jobs',
 ];
 
+const temporaryBefore = process.env.TMPDIR;
+
 export async function startLab(
   options: { maxUploadBytes?: number; describeBundle?: ApiDeps['describeBundle'] } = {},
 ): Promise<Lab> {
   const folder = await mkdtemp(join(tmpdir(), 'mindpainter-test-'));
+  // Uploads under way lie in the system's temporary folder: one of this lab's own, so that the census counts no other's.
+  const temporaryFolder = join(folder, 'temporary');
+  await mkdir(temporaryFolder);
+  process.env.TMPDIR = temporaryFolder;
   const database = await createTestDatabase();
   const store = openStore(database.url, 8);
   const blobFolder = join(folder, 'blobs');
@@ -105,7 +111,7 @@ export async function startLab(
       }
       const blobs = await readdir(blobFolder, { recursive: true, withFileTypes: true }).catch(() => []);
       counts.blobs = blobs.filter((entry) => entry.isFile()).length;
-      const temporary = await readdir(tmpdir());
+      const temporary = await readdir(temporaryFolder);
       counts.temporary = temporary.filter((name) => name.startsWith('capacitor-')).length;
       return counts;
     },
@@ -113,6 +119,8 @@ export async function startLab(
       await api.close();
       await store.close();
       await database.drop();
+      process.env.TMPDIR = temporaryBefore;
+      if (temporaryBefore === undefined) delete process.env.TMPDIR;
       await rm(folder, { recursive: true, force: true });
     },
   };
