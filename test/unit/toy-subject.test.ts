@@ -38,10 +38,10 @@ describe('the encoding', () => {
     expect(response.length).toBe(3200);
     expect([0, 1, 2, 3199].map((v) => response[v]!.toFixed(3))).toMatchInlineSnapshot(`
       [
-        "1.775",
-        "-0.678",
-        "0.693",
-        "0.095",
+        "1.406",
+        "-0.887",
+        "-1.469",
+        "-0.648",
       ]
     `);
   });
