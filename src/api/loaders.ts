@@ -42,7 +42,7 @@ export function createLoaders(store: Store) {
     Painting: byId((ids) => prisma.painting.findMany({ where: { id: { in: ids }, job: kept } })),
     Rating: byId((ids) => prisma.rating.findMany({ where: { id: { in: ids }, painting: { job: kept } } })),
     Stimulus: byId((ids) => prisma.stimulus.findMany(among(ids))),
-    TrainingRun: byId((ids) => prisma.trainingRun.findMany(among(ids))),
+    TrainingRun: byId((ids) => prisma.trainingRun.findMany({ where: { id: { in: ids }, subject: kept } })),
     sessionsOfRun: listBy(
       (ids) =>
         prisma.trainingRunSession.findMany({
@@ -63,7 +63,11 @@ export function createLoaders(store: Store) {
       (row) => row.runId,
     ),
     runsOfModel: listBy(
-      (ids) => prisma.trainingRun.findMany({ where: { modelId: { in: ids } }, orderBy: { id: 'asc' } }),
+      (ids) =>
+        prisma.trainingRun.findMany({
+          where: { modelId: { in: ids }, subject: kept },
+          orderBy: { id: 'asc' },
+        }),
       (row) => row.modelId!,
     ),
     trialsOfJob: listBy(

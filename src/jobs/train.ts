@@ -168,11 +168,12 @@ export async function runTraining(
     await reports.end();
     const { metrics, provenance } = told.bundle!;
     const facts = await deps.describeBundle(message.bundleFolder);
-    await succeedTrainingRun(services, run, {
+    const stored = await succeedTrainingRun(services, run, {
       facts,
       metrics: metrics.map((metric) => ({ ...metric })),
       provenance: JSON.parse(JSON.stringify(provenance)),
     });
+    if (!stored) await stopTrainingRun(services, run);
   } catch (error) {
     await reports.end();
     if (shutdown.aborted)

@@ -1,6 +1,7 @@
 // Putting tasks into the queue. The domain's rows are the truth; an entry here only wakes a worker.
 
 import { Logger, runMigrations } from 'graphile-worker';
+import type { PoolClient } from 'pg';
 import type { Store, Transaction } from '../store/client.js';
 import { MAX_ATTEMPTS, type Payload, TASKS, type Task } from './tasks.js';
 
@@ -24,4 +25,19 @@ export async function enqueue<T extends Task>(
 ): Promise<void> {
   const json = JSON.stringify(TASKS[task].parse(payload));
   await tx.$executeRaw`SELECT graphile_worker.add_job(${task}, ${json}::json, max_attempts := ${MAX_ATTEMPTS}::int, job_key := ${key})`;
+}
+
+/** The same on a connection that is in a transaction. */
+export async function enqueueOn<T extends Task>(
+  client: Pick<PoolClient, 'query'>,
+  task: T,
+  payload: Payload<T>,
+  key: string,
+): Promise<void> {
+  await client.query('SELECT graphile_worker.add_job($1, $2::json, max_attempts := $3::int, job_key := $4)', [
+    task,
+    JSON.stringify(TASKS[task].parse(payload)),
+    MAX_ATTEMPTS,
+    key,
+  ]);
 }

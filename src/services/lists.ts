@@ -100,7 +100,7 @@ export function listTrainingRuns(
   state: TrainingRunState | null | undefined,
   args: PageArguments,
 ) {
-  const where = state ? { state } : {};
+  const where = { subject: { withdrawnAt: null }, ...(state ? { state } : {}) };
   return readPage(
     args,
     (slice) => prisma.trainingRun.findMany({ ...slice, ...newest, where }),

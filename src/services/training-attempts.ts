@@ -87,7 +87,7 @@ export interface TrainingFault {
   readonly step: number | undefined;
 }
 
-/** Registers the model and ends the run in one transaction. A stale attempt writes nothing and gets false. */
+/** Registers the model and ends the run in one transaction. A stale or cancelled attempt writes nothing and gets false. */
 export async function succeedTrainingRun(
   { store }: Services,
   run: TrainingRun,
@@ -99,8 +99,11 @@ export async function succeedTrainingRun(
 ): Promise<boolean> {
   return store.prisma.$transaction(async (tx) => {
     const where = { id: run.id, attempt: run.attempt, state: TrainingRunState.RUNNING };
-    // The row is locked before the model is written: of two attempts one gets here first.
-    const locked = await tx.trainingRun.updateMany({ where, data: { cancelRequested: false } });
+    // The row is locked before the model is written: of two attempts, or an attempt and a cancel, one gets here first.
+    const locked = await tx.trainingRun.updateMany({
+      where: { ...where, cancelRequested: false },
+      data: { pauseRequested: false },
+    });
     if (locked.count !== 1) return false;
     const model = await registerModelIn(tx, result.facts);
     await tx.trainingRun.updateMany({
@@ -108,7 +111,6 @@ export async function succeedTrainingRun(
       data: {
         state: TrainingRunState.SUCCEEDED,
         finishedAt: new Date(),
-        pauseRequested: false,
         modelId: model.id,
         metrics: result.metrics,
         provenance: result.provenance,

@@ -136,9 +136,9 @@ export async function createTrainingRun(
   describeBundle: (folder: string) => Promise<BundleFacts>,
 ): Promise<TrainingRun> {
   const { prisma } = services.store;
-  const subject = await prisma.subject.findUnique({ where: { id: input.subjectId } });
+  const subject = await prisma.subject.findUnique({ where: { id: input.subjectId, withdrawnAt: null } });
   if (!subject) missing('subjectId', 'subject');
-  const base = await prisma.model.findUnique({ where: { id: input.baseModelId } });
+  const base = await prisma.model.findUnique({ where: { id: input.baseModelId, withdrawnAt: null } });
   if (!base) missing('baseModelId', 'model');
   if (input.parts.length === 0) bad('parts', 'name at least one part to train');
   const name = input.name ?? `${base!.name}-sub-${subject!.label}`;
@@ -174,6 +174,10 @@ export async function createTrainingRun(
   });
   return prisma.$transaction(
     async (tx) => {
+      // A withdrawal waits for this, or this for it.
+      const [kept] = await tx.$queryRaw<object[]>`
+        SELECT id FROM subject WHERE id = ${subject!.id}::uuid AND withdrawn_at IS NULL FOR SHARE`;
+      if (!kept) missing('subjectId', 'subject');
       const run = await tx.trainingRun.create({
         data: {
           name,
@@ -211,7 +215,8 @@ async function wake(tx: Transaction, trainingRunId: string): Promise<void> {
 }
 
 async function requireRun({ store }: Services, id: string): Promise<TrainingRun> {
-  return (await store.prisma.trainingRun.findUnique({ where: { id } })) ?? missing('id', 'training run');
+  const where = { id, subject: { withdrawnAt: null } };
+  return (await store.prisma.trainingRun.findUnique({ where })) ?? missing('id', 'training run');
 }
 
 /** Asks a run to pause. A queued one pauses at once, a running one between two steps. CONFLICT when it has ended. */

@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import { AppError } from '../errors.js';
 import type { Subject } from '../generated/prisma/client.js';
+import { enqueueOn } from '../queue/queue.js';
 import { readSql } from '../store/sql.js';
 import type { Services } from './context.js';
 
@@ -79,6 +80,15 @@ export async function withdrawSubject(
         },
       );
     await client.query(WITHDRAW_JOBS, [subjectId]);
+    // Training runs end: those that wait at once, a running one between two steps. Their checkpoints are of its data.
+    const { rows: runs } = await client.query<{ id: string }>(
+      `UPDATE training_run SET cancel_requested = true,
+         state = CASE WHEN state = 'RUNNING' THEN state ELSE 'CANCELLED' END,
+         finished_at = CASE WHEN state = 'RUNNING' THEN NULL ELSE clock_timestamp() END
+       WHERE subject_id = $1::uuid AND state IN ('QUEUED', 'RUNNING', 'PAUSED', 'FAILED') RETURNING id`,
+      [subjectId],
+    );
+    for (const { id } of runs) await enqueueOn(client, 'train', { trainingRunId: id }, `train:${id}`);
     await client.query(
       `UPDATE model SET withdrawn_at = clock_timestamp()
        FROM subject WHERE subject.id = $1::uuid AND model.subject_label = subject.label AND model.withdrawn_at IS NULL`,

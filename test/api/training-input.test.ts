@@ -38,6 +38,12 @@ async function model(name: string, options: TinyOptions): Promise<string> {
   return `Model_${(await registerModel(lab.lab.services, await describeBundle(folder))).id}`;
 }
 
+/** Rows and blobs. Temporary upload files are the machine's: tests that run beside this one have theirs. */
+async function stored(): Promise<Record<string, number>> {
+  const { temporary: _, ...counts } = await lab.lab.census();
+  return counts;
+}
+
 const stage = SMALL.pseudoBrainGenerator;
 const cases: readonly [string, () => object | Promise<object>, string, string, RegExp][] = [
   [
@@ -192,10 +198,10 @@ const cases: readonly [string, () => object | Promise<object>, string, string, R
 describe('a run is refused', () => {
   test.each(cases)('%s', async (_, change, code, field, message) => {
     const input = { sessionIds: [sessions.good], ...(await change()) };
-    const before = await lab.lab.census();
+    const before = await stored();
     const { errors } = await lab.create(input);
     expect(errors).toEqual([{ code, field, message: expect.stringMatching(message) }]);
-    expect(await lab.lab.census()).toEqual(before);
+    expect(await stored()).toEqual(before);
   });
 
   test('two names of one picture stand on one side, and naming one of them alone is refused', async () => {
@@ -236,7 +242,7 @@ describe('links of stimuli', () => {
   test('to unknown images, twice, or to another picture are refused; replace allows the last', async () => {
     const [one, two] = [await lab.uploadPicture(50), await lab.uploadPicture(51)];
     const unknown = `SourceImage_${'0'.repeat(8)}-0000-7000-8000-${'0'.repeat(12)}`;
-    const before = await lab.lab.census();
+    const before = await stored();
     expect(
       await link([
         { name: 'q1', imageId: one },
@@ -249,7 +255,7 @@ describe('links of stimuli', () => {
         { name: 'q1', imageId: two },
       ]),
     ).toMatchObject([{ code: 'BAD_INPUT', field: 'stimuli' }]);
-    expect(await lab.lab.census()).toEqual(before);
+    expect(await stored()).toEqual(before);
     expect(await link([{ name: 'q1', imageId: one }])).toEqual([]);
     expect(await link([{ name: 'q1', imageId: one }])).toEqual([]);
     expect(await link([{ name: 'q1', imageId: two }])).toMatchObject([
@@ -279,4 +285,30 @@ test('a beta that is no number is refused when the session is imported', async (
   expect(payload.userErrors).toMatchObject([
     { code: 'BAD_INPUT', field: 'betas', message: expect.stringContaining('voxel 7') },
   ]);
+});
+
+test('a withdrawn subject has no runs: those that wait are cancelled and hidden, and a new one is refused', async () => {
+  const { id, errors } = await lab.create({ sessionIds: [sessions.good] });
+  expect(errors).toEqual([]);
+  const { data } = await lab.lab.send(
+    'query($id: ID!) { subjectWithdrawalReport(subjectId: $id) { digest } }',
+    {
+      id: lab.subjectId,
+    },
+  );
+  const { digest } = data!.subjectWithdrawalReport as { digest: string };
+  const input = { subjectId: lab.subjectId, reason: 'asked to', digest };
+  expect(
+    (await lab.mutate('withdrawSubject', 'WithdrawSubjectInput', '__typename', input)).userErrors,
+  ).toEqual([]);
+  expect(await lab.read(id)).toBeNull();
+  const { rows } = await lab.lab.services.store.pool.query(
+    'SELECT state, cancel_requested FROM training_run WHERE id = $1',
+    [id.replace('TrainingRun_', '')],
+  );
+  expect(rows).toEqual([{ state: 'CANCELLED', cancel_requested: true }]);
+  expect((await lab.create({ sessionIds: [sessions.good] })).errors).toMatchObject([
+    { code: 'NOT_FOUND', field: 'subjectId' },
+  ]);
+  expect((await lab.ask('resume', id))[0]).toMatchObject({ code: 'NOT_FOUND', field: 'id' });
 });
