@@ -6,7 +6,13 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { presetMask } from '../../src/imaging/mask-shapes.js';
 import { loadBundle } from '../../src/painter/bundle.js';
-import { conditionOf, fromLatents, toLatents, unconditionalOf } from '../../src/painter/components.js';
+import {
+  adaptSignal,
+  conditionOf,
+  fromLatents,
+  toLatents,
+  unconditionalOf,
+} from '../../src/painter/components.js';
 import { openPainter, paint } from '../../src/painter/painter.js';
 import {
   noisyPicture,
@@ -79,12 +85,14 @@ test('the learned unconditional vector counts when, and only when, guidance or t
 test('the mapper is a network between adapter and UNet: the condition is its output', async () => {
   const bundle = await writeTinyBundle(join(folder, 'mapped'), PAINT_BY_EXAMPLE);
   const painter = await openPainter(bundle, { threads: 1 });
-  const condition = await conditionOf(painter, tinySignal());
+  const adapted = await adaptSignal(painter.brainAdapter, tinySignal());
+  expect(adapted).toHaveLength(24);
+  const condition = await conditionOf(painter, adapted);
   expect(condition).toHaveLength(TINY.condition);
   await painter.close();
   // Without it the adapter's embedding does not fit, and is said not to.
   const again = await openPainter(bundle, { threads: 1 });
-  await expect(conditionOf({ ...again, mapper: undefined }, tinySignal())).rejects.toMatchObject({
+  await expect(conditionOf({ ...again, mapper: undefined }, adapted)).rejects.toMatchObject({
     code: 'CORRUPT',
     field: 'bundle',
     message: expect.stringContaining('brain_adapter gives 24'),

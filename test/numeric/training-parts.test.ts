@@ -54,7 +54,7 @@ test('a trainer starts from given weights, and refuses those of another network'
   const wrong = { ...initial, 'fc.bias': Float32Array.of(7) };
   await expect(createTrainer(step, { seed: 1, threads: 1, initial: wrong })).rejects.toMatchObject({
     code: 'UNSUPPORTED',
-    message: expect.stringContaining('1 values for fc.bias [2]'),
+    message: expect.stringContaining('fc.bias has 1'),
   });
 });
 
