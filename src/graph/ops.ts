@@ -32,7 +32,6 @@ export const sub = binary('Sub');
 export const mul = binary('Mul');
 export const div = binary('Div');
 export const maximum = binary('Max');
-export const minimum = binary('Min');
 export const neg = unary('Neg');
 export const exp = unary('Exp');
 export const log = unary('Log');

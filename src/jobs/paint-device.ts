@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PaintEvent, PaintMessage } from '../painter/messages.js';
-import type { InferenceProcess } from '../runtime/inference-process.js';
+import { InferenceLostError, type InferenceProcess } from '../runtime/inference-process.js';
 import type { Services } from '../services/context.js';
 import { beatDevice, leaveDevice, takeDevice } from '../services/devices.js';
 import { abortOverduePaintJobs, claimPaintJob, rescuePaintJobs } from '../services/paint-job-attempts.js';
@@ -66,7 +66,9 @@ export async function startPaintDevice(
         failures = 0;
       } catch (error) {
         onError(error);
-        lost = error instanceof Error ? error.message : String(error);
+        // Shown with the attempt: what a database or a library says stays in the log.
+        lost =
+          error instanceof InferenceLostError ? error.message : 'the worker failed at it; its log says more';
         const pause = Math.min(LONGEST_PAUSE_MS, 250 * 2 ** failures++);
         if (failures > 1) await Promise.race([sleep(pause, undefined, { ref: false }), stopped]);
       }

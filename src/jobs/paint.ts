@@ -96,13 +96,14 @@ export async function runPaintJob(
     if (shutdown.aborted) return releasePaintJob(services, job);
     // A row that could not be written stopped the child too, and nobody has cancelled.
     await writing;
-    const known = isAppError(error) || error instanceof InferenceFailedError;
+    // A failure without a code is a fault of ours: it is logged, tried again, and never shown.
+    const known = isAppError(error) || (error instanceof InferenceFailedError && error.code !== undefined);
     if (!known) throw error;
     if (error.code === 'CANCELLED') await finishPaintJob(services, job, { state: 'CANCELLED' });
     else {
       await finishPaintJob(services, job, {
         state: 'FAILED',
-        errorCode: error.code ?? 'INTERNAL',
+        errorCode: error.code!,
         errorMessage: error.message,
       });
     }

@@ -1,12 +1,11 @@
 // The inference child: opens bundles, paints, and reports. It knows no database and no network, and ends with its parent.
 
-import { isAppError } from '../errors.js';
 import type { RgbImage } from '../imaging/types.js';
 import { loadBundle } from '../painter/bundle.js';
 import type { PaintEvent, PaintMessage } from '../painter/messages.js';
 import { openPainter, type Painter, paint } from '../painter/painter.js';
 import { type ExemplarEncoder, openExemplarEncoder, paintTwoStage } from '../painter/two-stage.js';
-import type { FromChild, ToChild } from '../runtime/inference-process.js';
+import { serveChild } from '../runtime/serve-child.js';
 
 /** Progress is said at most this often: each word of it costs the parent a turn and a write. */
 const PROGRESS_MS = 250;
@@ -34,9 +33,6 @@ function createPreview(show: (crop: RgbImage) => void) {
 
 const painters = new Map<string, Promise<Painter>>();
 const exemplarEncoders = new Map<string, Promise<ExemplarEncoder>>();
-const aborts = new Map<number, AbortController>();
-/** A parent that is gone cannot listen: 'disconnect' then ends this process. */
-const say = (message: FromChild<PaintEvent>) => process.send?.(message, () => {});
 
 async function painterFor(folder: string, hash: string): Promise<Painter> {
   const known = painters.get(hash);
@@ -62,45 +58,21 @@ function exemplarEncoderFor(painter: Painter): Promise<ExemplarEncoder> {
   return opening;
 }
 
-async function work(id: number, request: PaintMessage): Promise<void> {
-  const abort = new AbortController();
-  aborts.set(id, abort);
-  try {
-    const painter = await painterFor(request.bundleFolder, request.bundleHash);
-    let said = performance.now();
-    let steps = 0;
-    const onStep = (done: number, total: number) => {
-      steps = done;
-      const now = performance.now();
-      if (now - said < PROGRESS_MS && done < total) return;
-      said = now;
-      say({ type: 'event', id, event: { type: 'step', done, total } });
-    };
-    const preview = createPreview((image) =>
-      say({ type: 'event', id, event: { type: 'preview', done: steps, image } }),
-    );
-    const full = { ...request, onStep, preview, abort: abort.signal };
-    const paintings = request.twoStage
-      ? paintTwoStage(painter, await exemplarEncoderFor(painter), full)
-      : paint(painter, full);
-    for await (const painting of paintings) {
-      say({ type: 'event', id, event: { type: 'painting', ...painting } });
-    }
-    say({ type: 'done', id });
-  } catch (error) {
-    const facts = isAppError(error)
-      ? { code: error.code, ...(error.field ? { field: error.field } : {}) }
-      : {};
-    say({ type: 'failed', id, message: error instanceof Error ? error.message : String(error), ...facts });
-  } finally {
-    aborts.delete(id);
-  }
-}
-
-process.on('message', (message: ToChild<PaintMessage>) => {
-  if (message.type === 'run') void work(message.id, message.request);
-  else aborts.get(message.id)?.abort();
+serveChild<PaintMessage, PaintEvent>(async (request, tell, abort) => {
+  const painter = await painterFor(request.bundleFolder, request.bundleHash);
+  let said = performance.now();
+  let steps = 0;
+  const onStep = (done: number, total: number) => {
+    steps = done;
+    const now = performance.now();
+    if (now - said < PROGRESS_MS && done < total) return;
+    said = now;
+    tell({ type: 'step', done, total });
+  };
+  const preview = createPreview((image) => tell({ type: 'preview', done: steps, image }));
+  const full = { ...request, onStep, preview, abort };
+  const paintings = request.twoStage
+    ? paintTwoStage(painter, await exemplarEncoderFor(painter), full)
+    : paint(painter, full);
+  for await (const painting of paintings) tell({ type: 'painting', ...painting });
 });
-process.on('disconnect', () => process.exit(0));
-// Ctrl-C goes to the whole group; the parent decides when this process ends.
-process.on('SIGINT', () => {});

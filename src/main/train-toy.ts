@@ -10,6 +10,7 @@ import { autoencoderObjective, imageEncoderObjective } from '../train/objectives
 import { createRng } from '../train/rng.js';
 import { type StageResult, trainStage, type Weights } from '../train/stage.js';
 import { endProgram } from './end-program.js';
+import { OWN_SCHEDULER } from './own-scheduler.js';
 import { autoencoderBatch, encoderBatch, sampleMasked } from './toy/batches.js';
 import { simulateBrainData, toySubject } from './toy/brain-data.js';
 import {
@@ -24,7 +25,7 @@ import { modelCard } from './toy/model-card.js';
 import { readPhotographs } from './toy/photographs.js';
 import { progressLine } from './toy/progress.js';
 import { measureReadout, type Readout } from './toy/readout.js';
-import { PLAN, TOY, TOY_SCHEDULER } from './toy/settings.js';
+import { PLAN, TOY } from './toy/settings.js';
 
 const { values } = parseArgs({
   options: {
@@ -172,7 +173,7 @@ async function write(weights: Weights, step: number, results: Record<string, Sta
       defaults: TOY.defaults,
       cropContext: 1.5,
     },
-    scheduler: TOY_SCHEDULER,
+    scheduler: OWN_SCHEDULER,
     components: { ...components, unet: { model: toyUnetNetwork(weights), config: TOY.unet } },
     extras: {
       'README.md': modelCard({

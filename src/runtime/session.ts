@@ -38,14 +38,6 @@ export function floats(data: Float32Array, shape: readonly number[]): Tensor {
   return { dtype: 'float32', data, shape };
 }
 
-/** Names of the execution providers that this build carries. */
-export function listProviders(): string[] {
-  return ort
-    .listSupportedBackends()
-    .filter((backend) => backend.bundled)
-    .map((backend) => backend.name);
-}
-
 function describe(metadata: readonly ort.InferenceSession.ValueMetadata[]): TensorInfo[] {
   return metadata.map((entry) => ({
     name: entry.name,

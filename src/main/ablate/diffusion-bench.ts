@@ -16,6 +16,7 @@ import { type Conditioner, diffusionBatch, pseudoSignalConditioner } from '../..
 import { createRng } from '../../train/rng.js';
 import { mapRows, rowsOf } from '../../train/rows.js';
 import type { StagePlan } from '../../train/stage.js';
+import { OWN_SCHEDULER } from '../own-scheduler.js';
 import { sampleMasked } from '../toy/batches.js';
 import { simulateBrainData, toySubject } from '../toy/brain-data.js';
 import {
@@ -27,7 +28,7 @@ import {
 } from '../toy/diffusion.js';
 import { reconstructionPlace } from '../toy/pairs.js';
 import { progressLine } from '../toy/progress.js';
-import { PLAN, TOY, TOY_SCHEDULER } from '../toy/settings.js';
+import { PLAN, TOY } from '../toy/settings.js';
 import type { Cell, Figure, Options, Settings } from './experiment.js';
 import { hashSettings } from './runner.js';
 import { openStudio, type Studio, studioSettings } from './studio.js';
@@ -248,7 +249,7 @@ export async function openDiffusionBench(options: Options): Promise<DiffusionBen
           rng,
           pictures,
           settings,
-          alphasCumprod(TOY_SCHEDULER),
+          alphasCumprod(OWN_SCHEDULER),
           condition,
         );
         const predicted = (await unet.run(feeds))[unet.outputs[0]!.name]!.data as Float32Array;

@@ -17,8 +17,9 @@ import {
 import { pseudoSignalConditioner, trainDiffusion } from '../../train/diffusion-stage.js';
 import { brainAdapterNetwork, pseudoBrainNetwork, unetNetwork } from '../../train/networks.js';
 import { leaveOneOutRidge } from '../../train/ridge.js';
+import { OWN_SCHEDULER } from '../own-scheduler.js';
 import type { DigitsData } from './dataset.js';
-import { DIGITS, GEOMETRY, PLAN, SCHEDULER } from './settings.js';
+import { DIGITS, GEOMETRY, PLAN } from './settings.js';
 import { DIFFUSION, type RunOptions, type SharedNetworks } from './shared.js';
 
 export interface Fold {
@@ -142,7 +143,7 @@ export async function trainFold(
   const diffusion = await trainDiffusion(
     shared.pool,
     { ...DIFFUSION, plan: PLAN.diffusion },
-    alphasCumprod(SCHEDULER),
+    alphasCumprod(OWN_SCHEDULER),
     conditioner.condition,
     { ...run, seed: seedOf(fold) + 3, initial: shared.start },
   );
@@ -168,7 +169,7 @@ export async function trainFold(
       defaults: DIGITS.paint,
       cropContext: 1,
     },
-    scheduler: SCHEDULER,
+    scheduler: OWN_SCHEDULER,
     components: {
       unet: {
         model: unetNetwork(diffusion.weights, {

@@ -1,6 +1,5 @@
 // Sizes and training settings of the digits benchmark: small networks, since there are 90 training trials a fold.
 
-import type { SchedulerConfig } from '../../painter/manifest.js';
 import type { LatentGeometry } from '../../train/diffusion-pool.js';
 import type { StagePlan } from '../../train/stage.js';
 
@@ -58,17 +57,4 @@ export const GEOMETRY: LatentGeometry = {
   latentSide: DIGITS.latentSide,
   latentChannels: DIGITS.autoencoder.latentChannels,
   embeddingSize,
-};
-
-export const SCHEDULER: SchedulerConfig = {
-  _class_name: 'DDIMScheduler',
-  num_train_timesteps: 1000,
-  beta_start: 0.0001,
-  beta_end: 0.02,
-  beta_schedule: 'squaredcos_cap_v2',
-  prediction_type: 'v_prediction',
-  timestep_spacing: 'trailing',
-  steps_offset: 0,
-  set_alpha_to_one: true,
-  skip_prk_steps: true,
 };

@@ -11,6 +11,7 @@ import { autoencoderObjective } from '../../train/objectives.js';
 import { cachedPool } from '../../train/pool-file.js';
 import { createRng, type Rng } from '../../train/rng.js';
 import { type StageOptions, trainStage, type Weights } from '../../train/stage.js';
+import { OWN_SCHEDULER } from '../own-scheduler.js';
 import type { DigitsData } from './dataset.js';
 import {
   digitAutoencoderBatch,
@@ -21,7 +22,7 @@ import {
   sampleMaskedDigit,
 } from './image-encoder.js';
 import { judgeBatch, judgeNetwork, judgeObjective, labelByAxis, nameAxis, turnAxis } from './judge.js';
-import { DIGITS, GEOMETRY, PLAN, SCHEDULER } from './settings.js';
+import { DIGITS, GEOMETRY, PLAN } from './settings.js';
 
 /** A stage's options without the seed, which each stage has of its own. */
 export type RunOptions = Omit<StageOptions, 'seed'>;
@@ -107,7 +108,7 @@ export async function trainShared(data: DigitsData, run: RunOptions): Promise<Sh
   const start = await trainDiffusion(
     pool,
     { ...DIFFUSION, plan: PLAN.start },
-    alphasCumprod(SCHEDULER),
+    alphasCumprod(OWN_SCHEDULER),
     noisyEmbedding,
     { ...run, seed: seed + 4 },
   );

@@ -8,7 +8,8 @@ import { unetNetwork } from '../../train/networks.js';
 import { cachedPool } from '../../train/pool-file.js';
 import { createRng, type Rng } from '../../train/rng.js';
 import type { StageOptions, StagePlan, StageResult, Weights } from '../../train/stage.js';
-import { TOY, TOY_GEOMETRY, TOY_SCHEDULER } from './settings.js';
+import { OWN_SCHEDULER } from '../own-scheduler.js';
+import { TOY, TOY_GEOMETRY } from './settings.js';
 
 export type ToyUnetSize = DiffusionSettings['size'];
 
@@ -62,7 +63,7 @@ export const trainToyDiffusion = (
   options: StageOptions,
   size?: ToyUnetSize,
 ): Promise<StageResult> =>
-  trainDiffusion(pool, toyDiffusionSettings(plan, size), alphasCumprod(TOY_SCHEDULER), condition, options);
+  trainDiffusion(pool, toyDiffusionSettings(plan, size), alphasCumprod(OWN_SCHEDULER), condition, options);
 
 /** The UNet as ONNX bytes. */
 export const toyUnetNetwork = (weights: Weights, size: ToyUnetSize = TOY.unet): Uint8Array =>

@@ -1,6 +1,5 @@
 // Sizes and training settings of the toy bundle: declared once, written to its model card.
 
-import type { SchedulerConfig } from '../../painter/manifest.js';
 import { KINDS } from '../../toy/kinds.js';
 import { COLOUR_NAMES } from '../../toy/scene.js';
 import { SUBJECT_DEFAULTS } from '../../toy/subject.js';
@@ -57,17 +56,4 @@ export const TOY_GEOMETRY: LatentGeometry = {
   latentSide: TOY.latentSide,
   latentChannels: TOY.autoencoder.latentChannels,
   embeddingSize: TOY.imageEncoder.embeddingSize,
-};
-
-export const TOY_SCHEDULER: SchedulerConfig = {
-  _class_name: 'DDIMScheduler',
-  num_train_timesteps: 1000,
-  beta_start: 0.0001,
-  beta_end: 0.02,
-  beta_schedule: 'squaredcos_cap_v2',
-  prediction_type: 'v_prediction',
-  timestep_spacing: 'trailing',
-  steps_offset: 0,
-  set_alpha_to_one: true,
-  skip_prk_steps: true,
 };
