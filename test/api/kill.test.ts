@@ -25,16 +25,16 @@ afterAll(async () => {
 });
 
 test('jobs on workers that are killed end all, each with one result, and none waits long', async () => {
-  const order = { ...(await storePaintParts(services, folder)), steps: 150, seed: 1 };
+  const order = { ...(await storePaintParts(services, folder)), steps: 400, seed: 1 };
   const result = await runKills(services, order, {
-    jobs: 12,
+    jobs: 16,
     workers: 2,
-    killEveryMs: [1000, 2500],
+    killEveryMs: [500, 2500],
     databaseUrl: database.url,
     dataDir: folder,
     timeoutMs: 150_000,
   });
-  expect(result).toMatchObject({ jobs: 12, lost: 0, doubled: 0 });
+  expect(result).toMatchObject({ jobs: 16, lost: 0, doubled: 0 });
   expect(result.kills).toBeGreaterThan(0);
   expect(result.maxRescueSeconds).toBeLessThan(60);
 }, 180_000);
