@@ -1,6 +1,6 @@
 // `npm run bench:overhead`: wall time of a paint job through the API, from submit to stored result, over the same
-// number of denoiser calls on a bare session, in one run. Both sides call the denoiser with one painting at a time, two
-// rows for guidance; the pictures are 768 x 512 and, as a second figure, 12 megapixels. Ends with one JSON line.
+// number of denoiser calls on a bare session, in one run. Both sides call the denoiser with the candidates of one painting,
+// two rows each for guidance; the pictures are 768 x 512 and, as a second figure, 12 megapixels. Ends with one JSON line.
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -26,18 +26,28 @@ const LARGE_ROUNDS = 3;
 
 const median = (values: number[]) => values.sort((a, b) => a - b)[values.length >> 1]!;
 
-/** Seconds for the UNet calls of one job, guided (a batch of two), on a session of this process. */
+/** Seconds for the UNet calls of one job, guided, on a session of this process. */
 async function bareSeconds(folder: string): Promise<() => Promise<number>> {
   const painter = await openPainter(await loadBundle(folder));
   const { imageSizePx, vaeScaleFactor, latentChannels, conditionSize, defaults } = painter.bundle.conventions;
-  const calls = STEPS * PAINTINGS * (defaults.candidates ?? 1);
+  const calls = STEPS * PAINTINGS;
+  const rows = 2 * (defaults.candidates ?? 1);
   const side = imageSizePx / vaeScaleFactor;
   const channels = 2 * latentChannels + 1;
   const rng = createRng(1);
   const feeds = {
-    sample: floats(rng.fillNormal(new Float32Array(2 * channels * side * side)), [2, channels, side, side]),
-    timestep: floats(Float32Array.of(500, 500), [2]),
-    encoder_hidden_states: floats(rng.fillNormal(new Float32Array(2 * conditionSize)), [2, 1, conditionSize]),
+    sample: floats(rng.fillNormal(new Float32Array(rows * channels * side * side)), [
+      rows,
+      channels,
+      side,
+      side,
+    ]),
+    timestep: floats(new Float32Array(rows).fill(500), [rows]),
+    encoder_hidden_states: floats(rng.fillNormal(new Float32Array(rows * conditionSize)), [
+      rows,
+      1,
+      conditionSize,
+    ]),
   };
   return async () => {
     const start = performance.now();

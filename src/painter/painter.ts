@@ -5,7 +5,7 @@ import { countDifferentOutside, extractCrop, pasteBack, planBlend, planCrop } fr
 import { maskBounds } from '../imaging/mask-shapes.js';
 import { readPlanar, writePlanar } from '../imaging/tensor.js';
 import type { MaskImage, RgbImage } from '../imaging/types.js';
-import { floats, openSession, type Provider, type Session, type Tensor } from '../runtime/session.js';
+import { floats, openSession, type Provider, type Session } from '../runtime/session.js';
 import type { Bundle } from './bundle.js';
 import {
   adaptSignal,
@@ -16,8 +16,8 @@ import {
   toLatents,
   unconditionalOf,
 } from './components.js';
+import { denoise, denoiserCalls, largestGroup } from './denoise.js';
 import { gaussianNoise } from './noise.js';
-import { createSampler } from './scheduler.js';
 
 export interface Painter {
   readonly bundle: Bundle;
@@ -49,7 +49,7 @@ export interface PaintRequest {
    * i * candidates + c.
    */
   readonly candidates?: number;
-  /** Called after every denoising step of the job, counted over all paintings and candidates. */
+  /** Called after every call of the denoiser, which takes as many candidates of a painting as fit; counted over the job. */
   readonly onStep?: (done: number, total: number) => void;
   /** Looks at what becomes of the crop: asked after a step, and given the picture decoded if it says that one is due. */
   readonly preview?: { due(): boolean; show(crop: RgbImage): void };
@@ -76,7 +76,7 @@ export async function openPainter(
   } = bundle.components;
   const sessions = await Promise.all(
     [unet!, encoder!, decoder!, adapter!, ...(mapper ? [mapper] : [])].map((path) =>
-      openSession(path, options),
+      openSession(path, { ...options, seldom: path !== unet }),
     ),
   );
   let imageEncoder: Promise<Session> | undefined;
@@ -93,7 +93,7 @@ export async function openPainter(
         throw new AppError('UNSUPPORTED', 'this model has no image encoder, which this method needs', {
           field: 'method',
         });
-      imageEncoder ??= openSession(path, options);
+      imageEncoder ??= openSession(path, { ...options, seldom: true });
       return imageEncoder;
     },
     async close() {
@@ -194,68 +194,6 @@ export function latentMask(
   });
 }
 
-/** Timesteps as the model declares them: a scalar or one a row, float32 or int64. */
-function timestepTensor(session: Session, timestep: number, batch: number): Tensor {
-  const info = session.inputs.find((input) => input.name === 'timestep');
-  const shape = info?.shape.length === 0 ? [] : [batch];
-  const count = shape.length === 0 ? 1 : batch;
-  return info?.dtype === 'int64'
-    ? { dtype: 'int64', data: new BigInt64Array(count).fill(BigInt(timestep)), shape }
-    : floats(new Float32Array(count).fill(timestep), shape);
-}
-
-interface DenoiseInputs {
-  readonly noise: Float32Array;
-  readonly maskedLatents: Float32Array;
-  readonly mask: Float32Array;
-  readonly condition: Float32Array;
-  readonly steps: number;
-  readonly guidanceScale: number;
-  readonly onStep: (sample: Float32Array) => Promise<void>;
-  readonly abort: AbortSignal | undefined;
-}
-
-/** Noise -> latents by the bundle's scheduler, with classifier-free guidance (Ho and Salimans 2022) above 1. */
-async function denoise(painter: Painter, inputs: DenoiseInputs): Promise<Float32Array> {
-  const { conventions, scheduler } = painter.bundle;
-  const side = conventions.imageSizePx / conventions.vaeScaleFactor;
-  const size = conventions.latentChannels * side * side;
-  const guided = inputs.guidanceScale > 1;
-  const batch = guided ? 2 : 1;
-  const width = 2 * size + side * side;
-  const condition = new Float32Array(batch * conventions.conditionSize);
-  if (guided) condition.set(unconditionalOf(painter.bundle));
-  condition.set(inputs.condition, (batch - 1) * conventions.conditionSize);
-  const sampler = createSampler(scheduler, inputs.steps);
-  let sample = inputs.noise;
-  for (const [index, { timestep }] of sampler.visits.entries()) {
-    if (inputs.abort?.aborted) throw new AppError('CANCELLED', 'the job was cancelled');
-    const parts = { noise: sample, image: inputs.maskedLatents, mask: inputs.mask };
-    const input = new Float32Array(batch * width);
-    for (let row = 0; row < batch; row++) {
-      let at = row * width;
-      for (const part of conventions.unetInputOrder) {
-        input.set(parts[part], at);
-        at += parts[part].length;
-      }
-    }
-    const out = await runSingle(painter.unet, {
-      sample: floats(input, [batch, width / (side * side), side, side]),
-      timestep: timestepTensor(painter.unet, timestep, batch),
-      encoder_hidden_states: floats(condition, [batch, 1, conventions.conditionSize]),
-    });
-    const prediction = out.subarray(0, size);
-    if (guided) {
-      for (let i = 0; i < size; i++) prediction[i]! += inputs.guidanceScale * (out[size + i]! - out[i]!);
-    }
-    sample = sampler.advance(index, sample, prediction);
-    await inputs.onStep(sample);
-    // run() blocks the event loop; between steps, let messages (cancel, ping) in.
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  return sample;
-}
-
 /** Paints a job's pictures one by one. On the CPU the same request gives the same bytes. */
 export async function* paint(painter: Painter, request: PaintRequest): AsyncGenerator<Painting> {
   checkRequest(painter.bundle, request);
@@ -280,34 +218,37 @@ export async function* paint(painter: Painter, request: PaintRequest): AsyncGene
   const condition = adapted ? await conditionOf(painter, adapted) : unconditionalOf(painter.bundle);
   // Without a signal there is nothing to choose by.
   const candidates = adapted ? (request.candidates ?? conventions.defaults.candidates ?? 1) : 1;
+  const guidanceScale = signal ? request.guidanceScale : 1;
   const side = conventions.imageSizePx / conventions.vaeScaleFactor;
-  const visits = createSampler(painter.bundle.scheduler, request.steps).visits.length;
+  const group = Math.min(candidates, largestGroup(side, guidanceScale));
+  const visits = denoiserCalls(painter.bundle.scheduler, request.steps);
+  const total = visits * paintings * Math.ceil(candidates / group);
   let done = 0;
   const onStep = async (sample: Float32Array) => {
     done += 1;
-    request.onStep?.(done, visits * paintings * candidates);
+    request.onStep?.(done, total);
     if (done % visits !== 0 && request.preview?.due())
       request.preview.show(await decodeLatents(painter, sample));
   };
   for (let index = 0; index < paintings; index++) {
     let best: { painted: RgbImage; nearness: number } | undefined;
-    for (let candidate = 0; candidate < candidates; candidate++) {
-      const latents = await denoise(painter, {
-        noise: gaussianNoise(seed, index * candidates + candidate, conventions.latentChannels * side * side),
-        maskedLatents,
-        mask: cells,
-        condition,
+    for (let first = 0; first < candidates; first += group) {
+      const noises = Array.from({ length: Math.min(group, candidates - first) }, (_, i) =>
+        gaussianNoise(seed, index * candidates + first + i, conventions.latentChannels * side * side),
+      );
+      const inputs = { noises, maskedLatents, mask: cells, condition, guidanceScale, onStep };
+      for (const latents of await denoise(painter, {
+        ...inputs,
         steps: request.steps,
-        guidanceScale: signal ? request.guidanceScale : 1,
         abort: request.abort,
-        onStep,
-      });
-      const painted = await decodeLatents(painter, latents);
-      const nearness =
-        candidates > 1
-          ? cosine(await embedRegion(await painter.imageEncoder(), painted, crop.mask), adapted!)
-          : 0;
-      if (!best || nearness > best.nearness) best = { painted, nearness };
+      })) {
+        const painted = await decodeLatents(painter, latents);
+        const nearness =
+          candidates > 1
+            ? cosine(await embedRegion(await painter.imageEncoder(), painted, crop.mask), adapted!)
+            : 0;
+        if (!best || nearness > best.nearness) best = { painted, nearness };
+      }
     }
     const image = await pasteBack(source, best!.painted, plan, weights);
     yield { index, image, outsideMaskDifferentPixels: countDifferentOutside(source, image, mask) };

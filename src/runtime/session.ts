@@ -1,5 +1,6 @@
 // Sessions and tensors: the only file that imports onnxruntime-node. What a graph means is not known here.
 
+import { availableParallelism } from 'node:os';
 import * as ort from 'onnxruntime-node';
 
 export type Provider = 'cpu' | 'webgpu' | 'cuda';
@@ -29,8 +30,13 @@ export interface Session {
 
 export interface SessionOptions {
   readonly provider?: Provider;
-  /** Threads within one op; 0 or absent: the runtime chooses (one a core). */
+  /** Threads within one op; absent: one for each core that this process may use. */
   readonly threads?: number;
+  /**
+   * For a model that runs now and then beside one that runs all the time: its threads sleep at once when it has ended,
+   * where they else spin for a while and take a core from the other. Absent: they spin.
+   */
+  readonly seldom?: boolean;
 }
 
 /** A float32 tensor over `data` (not copied). */
@@ -56,7 +62,10 @@ export async function openSession(
     graphOptimizationLevel: 'all',
     executionMode: 'sequential',
     logSeverityLevel: 3,
-    ...(options.threads ? { intraOpNumThreads: options.threads, interOpNumThreads: 1 } : {}),
+    // Always said: left to itself, onnxruntime pins its threads to cores, where one waits whenever ours is put there too.
+    intraOpNumThreads: options.threads ?? availableParallelism(),
+    interOpNumThreads: 1,
+    ...(options.seldom ? { extra: { session: { intra_op: { allow_spinning: '0' } } } } : {}),
   };
   const session = await (typeof model === 'string'
     ? ort.InferenceSession.create(model, settings)
