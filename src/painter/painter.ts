@@ -4,6 +4,7 @@ import { AppError } from '../errors.js';
 import { countDifferentOutside, extractCrop, pasteBack, planBlend, planCrop } from '../imaging/crop.js';
 import { maskBounds } from '../imaging/mask-shapes.js';
 import { readPlanar, writePlanar } from '../imaging/tensor.js';
+import { matchTones } from '../imaging/tone.js';
 import type { MaskImage, RgbImage } from '../imaging/types.js';
 import { floats, openSession, type Provider, type Session } from '../runtime/session.js';
 import type { Bundle } from './bundle.js';
@@ -242,7 +243,7 @@ export async function* paint(painter: Painter, request: PaintRequest): AsyncGene
         steps: request.steps,
         abort: request.abort,
       })) {
-        const painted = await decodeLatents(painter, latents);
+        const painted = matchTones(await decodeLatents(painter, latents), crop.image, crop.mask);
         const nearness =
           candidates > 1
             ? cosine(await embedRegion(await painter.imageEncoder(), painted, crop.mask), adapted!)
