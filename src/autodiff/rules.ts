@@ -95,6 +95,11 @@ export const RULES: Readonly<Record<string, Rule>> = {
     const scaled = op.div(b, g!, y!);
     return [unbroadcast(b, scaled, x!), unbroadcast(b, op.neg(b, op.mul(b, scaled, z!)), y!)];
   },
+  // Where both are equal, each gets half, as in PyTorch: the sign of 0 is 0.
+  Max: (b, { inputs: [x, y] }, [g]) => {
+    const first = op.mul(b, op.add(b, op.sign(b, op.sub(b, x!, y!)), 1), 0.5);
+    return [unbroadcast(b, op.mul(b, g!, first), x!), unbroadcast(b, op.mul(b, g!, op.sub(b, 1, first)), y!)];
+  },
   Neg: (b, _node, [g]) => [op.neg(b, g!)],
   Exp: (b, { outputs: [y] }, [g]) => [op.mul(b, g!, y!)],
   Log: (b, { inputs: [x] }, [g]) => [op.div(b, g!, x!)],

@@ -68,6 +68,17 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
       range: positive,
     },
   ],
+  Max: [
+    {
+      shapes: [
+        [2, 3],
+        [2, 1],
+      ],
+      build: (b, [x, y]) => op.maximum(b, x!, y!),
+    },
+    // Equal everywhere: each side gets half, together one.
+    { shapes: [[2, 3]], build: (b, [x]) => op.maximum(b, x!, x!) },
+  ],
   Neg: [unary(op.neg)],
   Exp: [unary(op.exp)],
   Log: [unary(op.log, positive)],

@@ -1,5 +1,5 @@
 // Layers, losses, objectives and the optimiser against values that PyTorch computed in float64 (test/reference).
-// Every function that layers.ts, losses.ts and objectives.ts export must have a case, or the first test fails.
+// Every function that layers.ts, losses.ts, objectives.ts and place.ts export must have a case, or the first test fails.
 
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -15,6 +15,7 @@ import { floats, openSession, type Tensor } from '../../src/runtime/session.js';
 import { STATE_VECTORS } from '../../src/train/adamw-kernel.js';
 import * as layers from '../../src/train/layers.js';
 import * as losses from '../../src/train/losses.js';
+import * as place from '../../src/train/models/place.js';
 import * as objectives from '../../src/train/objectives.js';
 import { buildStepGraph, type OptimiserSettings } from '../../src/train/step-graph.js';
 import { createTrainer } from '../../src/train/trainer.js';
@@ -125,6 +126,20 @@ const CASES: Readonly<Record<string, Readonly<Record<string, (b: Builder) => Val
         latentSide: 8,
         conditionSize: 12,
       }).loss,
+    'diffusionObjective tokens': (b) =>
+      objectives.diffusionObjective(b, {
+        widths: [16, 16, 32],
+        embedding: 16,
+        heads: 2,
+        latentChannels: 4,
+        tokens: { count: 5, width: 8 },
+        batch: 2,
+        latentSide: 8,
+        conditionSize: 12,
+      }).loss,
+  },
+  placeFeatures: {
+    placeFeatures: (b) => place.placeFeatures(b, b.input('keep', 'float32', [2, 1, 8, 8]), 8, 4),
   },
 };
 
@@ -142,6 +157,7 @@ const LONG: Readonly<Record<string, number>> = {
   'brainAdapterObjective real': 2e-4,
   'brainAdapterObjective pseudo': 2e-4,
   diffusionObjective: 5e-4,
+  'diffusionObjective tokens': 5e-4,
 };
 
 /** The loss and its gradients by every input and parameter that it depends on, from our graph. */
@@ -196,7 +212,7 @@ function error(name: string, leaf: string, given: Float32Array, expected: Gradie
 
 describe('layers, losses and objectives as PyTorch has them', () => {
   test('every exported function has a case, and every reference value is used', () => {
-    const exported = [layers, losses, objectives].flatMap((module) =>
+    const exported = [layers, losses, objectives, place].flatMap((module) =>
       Object.entries(module).flatMap(([name, value]) => (typeof value === 'function' ? [name] : [])),
     );
     expect(Object.keys(CASES).sort()).toEqual(exported.sort());

@@ -152,7 +152,28 @@ def residual_mlp(c, x, hidden, blocks, outputs):
     return linear(c, "linear_out", layer_norm(c, "norm_out", x), outputs)
 
 
-def unet(c, sample, timestep, condition, widths, embedding, heads, latent):
+def place_features(keep, here):
+    """Where each of here x here positions lies within the hole of keep [n, 1, side, side]."""
+    side = keep.shape[-1]
+    hole = 1 - keep
+    area = hole.sum((2, 3), keepdim=True) + 1e-3
+    offsets, variances = [], []
+    for shape in ((1, 1, 1, -1), (1, 1, -1, 1)):
+        at = ((torch.arange(side, dtype=F64) + 0.5)).reshape(shape)
+        mean = (hole * at).sum((2, 3), keepdim=True) / area
+        variances.append((hole * (at - mean) ** 2).sum((2, 3), keepdim=True) / area)
+        centres = ((torch.arange(here, dtype=F64) + 0.5) * side / here).reshape(shape)
+        offsets.append((centres - mean).expand(-1, -1, here, here))
+    half = torch.sqrt(3 * torch.maximum(*variances) + 0.25)
+    channels = []
+    for offset in offsets:
+        wide = offset / half
+        waves = [f(wide * k * math.pi / 2) for k in (1, 2, 4) for f in (torch.sin, torch.cos)]
+        channels += [torch.tanh(wide), *waves]
+    return torch.cat(channels, dim=1)
+
+
+def unet(c, sample, timestep, condition, widths, embedding, heads, latent, tokens=None):
     outer, middle, inner = widths
     time = F.silu(linear(c, "time_embedding", timestep_embedding(timestep, outer), embedding))
     joint = linear(c, "time_projection", time, embedding)
@@ -160,14 +181,23 @@ def unet(c, sample, timestep, condition, widths, embedding, heads, latent):
     emb = F.silu(linear(c, "joint_embedding", F.silu(joint), embedding))
     block = lambda name, x, width: residual_conv(c, name, x, width, 8, emb)
     attend = lambda name, x: self_attention(c, name, x, heads, 8)
-    x = block("down0.0", conv(c, "conv_in", sample, outer), outer)
+    place = lambda x: place_features(sample[:, 2 * latent :], x.shape[-1])
+    if tokens:
+        count, width = tokens
+        parts = linear(c, "tokens", condition[:, 0], width * count).reshape(-1, width, count, 1)
+        parts = parts + c("token_bias", width, count, 1)
+    ask = lambda name, x: token_attention(c, name, x, place(x), parts, heads, 8) if tokens else x
+    x = conv(c, "conv_in", sample, outer)
+    if tokens:
+        x = x + conv(c, "place_in", place(x), outer, kernel=1)
+    x = block("down0.0", x, outer)
     skip0 = block("down0.1", x, outer)
-    x = block("down1.0", conv(c, "downsample0", skip0, middle, stride=2), middle)
+    x = ask("down1.tokens", block("down1.0", conv(c, "downsample0", skip0, middle, stride=2), middle))
     skip1 = attend("down1.attention", block("down1.1", x, middle))
-    x = block("middle.0", conv(c, "downsample1", skip1, inner, stride=2), inner)
+    x = ask("middle.tokens", block("middle.0", conv(c, "downsample1", skip1, inner, stride=2), inner))
     x = block("middle.1", attend("middle.attention", x), inner)
     x = F.pixel_shuffle(conv(c, "upsample1", x, 4 * middle, kernel=1), 2)
-    x = attend("up1.attention", block("up1.0", torch.cat([x, skip1], 1), middle))
+    x = attend("up1.attention", ask("up1.tokens", block("up1.0", torch.cat([x, skip1], 1), middle)))
     x = block("up1.1", x, middle)
     x = F.pixel_shuffle(conv(c, "upsample0", x, 4 * outer, kernel=1), 2)
     x = block("up0.1", block("up0.0", torch.cat([x, skip0], 1), outer), outer)
@@ -227,11 +257,12 @@ def brain_adapter_objective(c, *names):
     return sum(contrastive(embedding, rows, 0.07) for rows in adapted.split(4))
 
 
-def diffusion_objective(c):
+def diffusion_objective(c, tokens=None):
     sample, timestep = c("sample", 2, 9, 8, 8), c("timestep", 2)
     condition, target = c("encoder_hidden_states", 2, 1, 12), c("target", 2, 4, 8, 8)
     weight = c("weight", 2, 1, 8, 8)
-    return (weight * (unet(c, sample, timestep, condition, (16, 16, 32), 16, 2, 4) - target) ** 2).mean()
+    predicted = unet(c, sample, timestep, condition, (16, 16, 32), 16, 2, 4, tokens)
+    return (weight * (predicted - target) ** 2).mean()
 
 
 def pseudo_brain_objective(c):
@@ -269,6 +300,8 @@ CASES = {
     "brainAdapterObjective real": lambda c: brain_adapter_objective(c, "real"),
     "brainAdapterObjective pseudo": lambda c: brain_adapter_objective(c, "pseudo"),
     "diffusionObjective": diffusion_objective,
+    "diffusionObjective tokens": lambda c: diffusion_objective(c, tokens=(5, 8)),
+    "placeFeatures": lambda c: place_features(c("keep", 2, 1, 8, 8), 4),
 }
 
 
