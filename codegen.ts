@@ -19,6 +19,8 @@ const ROWS = [
   'Stimulus',
   'TrainingRun',
   'TrainingRunAttempt',
+  'User',
+  'AuditEvent',
 ];
 
 const config: CodegenConfig = {
@@ -32,7 +34,12 @@ const config: CodegenConfig = {
         defaultScalarType: 'unknown',
         inputMaybeValue: 'T | null | undefined',
         contextType: '../api/context.js#ApiContext',
-        mappers: Object.fromEntries(ROWS.map((row) => [row, `./prisma/client.js#${row} as ${row}Row`])),
+        mappers: {
+          ...Object.fromEntries(ROWS.map((row) => [row, `./prisma/client.js#${row} as ${row}Row`])),
+          ApiToken: './prisma/client.js#Credential as CredentialRow',
+          RaterLink: './prisma/client.js#Credential as CredentialRow',
+          Viewer: '../services/access.js#Viewer as ViewerFacts',
+        },
         scalars: {
           ID: 'string',
           DateTime: 'Date',

@@ -9,6 +9,7 @@ import pg from 'pg';
 import { createApiServer } from '../src/api/server.js';
 import { AppError } from '../src/errors.js';
 import { createLog } from '../src/log.js';
+import { localViewer } from '../src/services/sign-in.js';
 import { startEmbeddedPostgres } from '../src/store/embedded-postgres.js';
 import { migrate } from '../src/store/migrate.js';
 import { openTestServices, type PaintParts, writePaintParts } from '../test/support/paint-lab.js';
@@ -42,6 +43,7 @@ async function openLab(name: string) {
       throw new AppError('NOT_FOUND', 'no bundle', { field: 'folder' });
     },
     maxUploadBytes: 1,
+    localViewer: await localViewer(services),
   });
   const address = await api.listen(0, '127.0.0.1');
   return {

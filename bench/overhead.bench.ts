@@ -57,7 +57,7 @@ async function bareSeconds(folder: string): Promise<() => Promise<number>> {
 }
 
 const dataDir = await mkdtemp(join(tmpdir(), 'mindpainter-bench-'));
-const config = { ...loadConfig(), dataDir, port: 0 };
+const config = { ...loadConfig(), dataDir, host: '127.0.0.1', secret: undefined, port: 0 };
 const platform = await startPlatform(config, createLog('warn'));
 const watcher = createWatcher({
   url: `${platform.url.replace('http', 'ws')}/graphql`,

@@ -27,6 +27,10 @@ const schema = z.object({
   PORT: wholeNumber(0, 65535).optional(),
   LOG_LEVEL: z.enum(LEVELS, `give one of ${LEVELS.join(', ')}`).default('info'),
   TRAINING_THREADS: wholeNumber(1, 256).optional(),
+  MINDPAINTER_SECRET: z
+    .string()
+    .min(32, 'give at least 32 random characters, such as openssl rand -hex 32 prints')
+    .optional(),
   MAX_UPLOAD_BYTES: wholeNumber(1, 2_000_000_000).default(200_000_000),
   MAX_UNFINISHED_JOBS: wholeNumber(1, 1_000_000).default(20_000),
 });
@@ -41,11 +45,18 @@ export interface Config {
   /** Absent: 4000, or a free port where that one is taken. */
   readonly port: number | undefined;
   readonly logLevel: (typeof LEVELS)[number];
+  /** Keys the stored hashes of tokens, links and sessions. Set: nobody is signed in without one, not even on this machine. */
+  readonly secret: string | undefined;
   readonly maxUploadBytes: number;
   /** Paint jobs that one person may have waiting or running. */
   readonly maxUnfinishedJobs: number;
   /** Threads of a training run; absent: one a core. */
   readonly trainingThreads: number | undefined;
+}
+
+/** The token by which programs that are clients of a server say who they are; absent: as whoever sits at this machine. */
+export function loadToken(environment: NodeJS.ProcessEnv = process.env): string | undefined {
+  return environment.MINDPAINTER_TOKEN?.trim() || undefined;
 }
 
 /** Reads the environment; an empty variable counts as absent. Throws one AppError BAD_INPUT that lists every fault. */
@@ -68,6 +79,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
     host: values.HOST,
     port: values.PORT,
     logLevel: values.LOG_LEVEL,
+    secret: values.MINDPAINTER_SECRET,
     maxUploadBytes: values.MAX_UPLOAD_BYTES,
     maxUnfinishedJobs: values.MAX_UNFINISHED_JOBS,
     trainingThreads: values.TRAINING_THREADS,

@@ -3,6 +3,8 @@
 /** Machine-readable reasons; the API exposes them as they stand. */
 export type ErrorCode =
   | 'BAD_INPUT'
+  | 'UNAUTHENTICATED'
+  | 'FORBIDDEN'
   | 'NOT_FOUND'
   | 'CONFLICT'
   | 'TOO_LARGE'

@@ -1,11 +1,13 @@
 // What every resolver is given. Loaders live for one request, so that nothing stale is served.
 
 import type { Log } from '../log.js';
+import type { Viewer } from '../services/access.js';
 import type { Services } from '../services/context.js';
 import type { BundleFacts } from '../services/models.js';
 import { createLoaders, type Loaders } from './loaders.js';
 
 export interface ApiDeps {
+  /** Without a viewer of their own: each request brings its own. */
   readonly services: Services;
   readonly log: Log;
   /** The folders that registerModel may name. */
@@ -13,14 +15,25 @@ export interface ApiDeps {
   /** Reads and verifies a bundle. Throws AppError. */
   readonly describeBundle: (folder: string) => Promise<BundleFacts>;
   readonly maxUploadBytes: number;
+  /**
+   * Who a request is from that says nothing about it: the user of this machine, where only the machine itself can reach
+   * the server; else absent, and it is nobody's.
+   */
+  readonly localViewer?: Viewer | undefined;
 }
+
+/** Puts a session's secret into the browser's cookie, or takes the cookie away. */
+export type SetSession = (session: { readonly secret: string; readonly expiresAt: Date } | null) => void;
 
 export interface ApiContext extends ApiDeps {
-  /** Who asks. */
-  readonly actor: string;
   readonly loaders: Loaders;
+  /** Who asks. */
+  readonly viewer: Viewer;
+  /** Absent over WebSocket, where no cookie can be set. */
+  readonly setSession: SetSession | undefined;
 }
 
-export function createContext(deps: ApiDeps): ApiContext {
-  return { ...deps, actor: 'local', loaders: createLoaders(deps.services.store) };
+export function createContext(deps: ApiDeps, viewer: Viewer, setSession?: SetSession): ApiContext {
+  const services = { ...deps.services, viewer };
+  return { ...deps, services, viewer, setSession, loaders: createLoaders(services.store, viewer) };
 }

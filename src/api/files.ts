@@ -3,8 +3,10 @@
 
 import { type Response, Router } from 'express';
 import { isAppError } from '../errors.js';
+import type { Viewer } from '../services/access.js';
 import { readPreview } from '../services/paint-job-watch.js';
 import type { ApiDeps } from './context.js';
+import { viewerOf } from './identity.js';
 import { isUuid } from './ids.js';
 import { createLoaders } from './loaders.js';
 
@@ -13,8 +15,9 @@ interface Found {
   readonly thumbnailSha256?: string;
 }
 
-function find(deps: ApiDeps, kind: string, id: string): Promise<Found | null> {
-  const loaders = createLoaders(deps.services.store);
+/** What the viewer may see under an address; what they may not is not there. */
+function find(deps: ApiDeps, viewer: Viewer, kind: string, id: string): Promise<Found | null> {
+  const loaders = createLoaders(deps.services.store, viewer);
   if (!isUuid(id)) return Promise.resolve(null);
   if (kind === 'paintings') return loaders.Painting.load(id);
   if (kind === 'source-images') return loaders.SourceImage.load(id);
@@ -22,28 +25,41 @@ function find(deps: ApiDeps, kind: string, id: string): Promise<Found | null> {
   return Promise.resolve(null);
 }
 
+const CODES: Readonly<Record<number, string>> = { 401: 'UNAUTHENTICATED', 404: 'NOT_FOUND' };
+
 function refuse(response: Response, status: number, message: string): void {
-  response.status(status).json({ error: { code: status === 404 ? 'NOT_FOUND' : 'INTERNAL', message } });
+  const code = CODES[status] ?? 'INTERNAL';
+  response.status(status).json({ error: { code, message } });
 }
 
 export function createFileRouter(deps: ApiDeps): Router {
   const router = Router();
   router.get('/previews/:name', async (request, response) => {
+    const viewer = viewerOf(response);
+    if (viewer.kind === 'NOBODY') return refuse(response, 401, 'nobody is signed in');
     const [, id] = /^([0-9a-f-]{36})\.webp$/.exec(request.params.name) ?? [];
-    const preview = id && isUuid(id) && (await readPreview(deps.services, id));
+    const preview = id && isUuid(id) && (await readPreview({ ...deps.services, viewer }, id));
     if (!preview) return refuse(response, 404, 'no such file');
-    response.set({ 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' });
+    response.set({
+      'Cache-Control': 'no-store',
+      'X-Content-Type-Options': 'nosniff',
+      'Cross-Origin-Resource-Policy': 'same-origin',
+    });
     response.type('webp').send(preview);
   });
   router.get('/:kind/:name', async (request, response) => {
+    const viewer = viewerOf(response);
+    if (viewer.kind === 'NOBODY') return refuse(response, 401, 'nobody is signed in');
     const [, id = '', extension = ''] = /^([0-9a-f-]{36})\.(png|webp)$/.exec(request.params.name) ?? [];
-    const row = await find(deps, request.params.kind, id);
+    const row = await find(deps, viewer, request.params.kind, id);
     const sha256 = extension === 'png' ? row?.pngSha256 : row?.thumbnailSha256;
     if (!sha256) return refuse(response, 404, 'no such file');
     response.set({
       ETag: `"${sha256}"`,
       'Cache-Control': 'private, max-age=31536000, immutable',
       'X-Content-Type-Options': 'nosniff',
+      'Cross-Origin-Resource-Policy': 'same-origin',
+      Vary: 'Authorization, Cookie',
     });
     if (request.fresh) return void response.status(304).end();
     try {

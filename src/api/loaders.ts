@@ -1,6 +1,7 @@
-// Batches of rows: each loader turns many reads of one request into one statement.
+// Batches of rows: each loader turns many reads of one request into one statement, and gives out what the viewer may read.
 
 import DataLoader from 'dataloader';
+import { reach, type Viewer } from '../services/access.js';
 import { estimatePaintJobs } from '../services/paint-job-estimates.js';
 import type { Store } from '../store/client.js';
 
@@ -23,26 +24,55 @@ function listBy<Row>(fetch: (keys: string[]) => Promise<Row[]>, key: (row: Row) 
 
 export type Loaders = ReturnType<typeof createLoaders>;
 
-export function createLoaders(store: Store) {
+export function createLoaders(store: Store, viewer: Viewer) {
   const { prisma } = store;
-  const among = (ids: string[]) => ({ where: { id: { in: ids } } });
+  /** A loader of one type; `own` says that the viewer may read theirs only. */
+  const nodes = <Row extends { id: string }>(
+    type: NodeType,
+    fetch: (where: { id: { in: string[] } }, own: boolean) => Promise<Row[]>,
+  ) =>
+    byId<Row>(async (ids) => {
+      const reached = reach(viewer, type);
+      return reached === 'NONE' ? [] : fetch({ id: { in: ids } }, reached === 'OWN');
+    });
+  // Who reads only what is theirs is a user; without one, the filters below throw.
+  const userId = viewer.userId!;
   // What a subject has withdrawn is as if it did not exist.
   const kept = { withdrawnAt: null };
-  const amongKept = (ids: string[]) => ({ where: { id: { in: ids }, ...kept } });
   return {
-    Subject: byId((ids) => prisma.subject.findMany(amongKept(ids))),
-    FmriSession: byId((ids) => prisma.fmriSession.findMany({ where: { id: { in: ids }, subject: kept } })),
-    Trial: byId((ids) => prisma.trial.findMany({ where: { id: { in: ids }, session: { subject: kept } } })),
-    SourceImage: byId((ids) => prisma.sourceImage.findMany(among(ids))),
-    Mask: byId((ids) => prisma.mask.findMany(among(ids))),
-    Model: byId((ids) => prisma.model.findMany(amongKept(ids))),
-    PaintJob: byId((ids) => prisma.paintJob.findMany(amongKept(ids))),
-    PaintJobBatch: byId((ids) => prisma.paintJobBatch.findMany(among(ids))),
-    Device: byId((ids) => prisma.device.findMany(among(ids))),
-    Painting: byId((ids) => prisma.painting.findMany({ where: { id: { in: ids }, job: kept } })),
-    Rating: byId((ids) => prisma.rating.findMany({ where: { id: { in: ids }, painting: { job: kept } } })),
-    Stimulus: byId((ids) => prisma.stimulus.findMany(among(ids))),
-    TrainingRun: byId((ids) => prisma.trainingRun.findMany({ where: { id: { in: ids }, subject: kept } })),
+    Subject: nodes('Subject', (where) => prisma.subject.findMany({ where: { ...where, ...kept } })),
+    FmriSession: nodes('FmriSession', (where) =>
+      prisma.fmriSession.findMany({ where: { ...where, subject: kept } }),
+    ),
+    Trial: nodes('Trial', (where) =>
+      prisma.trial.findMany({ where: { ...where, session: { subject: kept } } }),
+    ),
+    SourceImage: nodes('SourceImage', (where) => prisma.sourceImage.findMany({ where })),
+    Mask: nodes('Mask', (where) => prisma.mask.findMany({ where })),
+    Model: nodes('Model', (where) => prisma.model.findMany({ where: { ...where, ...kept } })),
+    PaintJob: nodes('PaintJob', (where) => prisma.paintJob.findMany({ where: { ...where, ...kept } })),
+    PaintJobBatch: nodes('PaintJobBatch', (where) => prisma.paintJobBatch.findMany({ where })),
+    Device: nodes('Device', (where) => prisma.device.findMany({ where })),
+    Painting: nodes('Painting', (where) => prisma.painting.findMany({ where: { ...where, job: kept } })),
+    Rating: nodes('Rating', (where, own) =>
+      prisma.rating.findMany({
+        where: { ...where, painting: { job: kept }, ...(own ? { raterId: userId } : {}) },
+      }),
+    ),
+    Stimulus: nodes('Stimulus', (where) => prisma.stimulus.findMany({ where })),
+    TrainingRun: nodes('TrainingRun', (where) =>
+      prisma.trainingRun.findMany({ where: { ...where, subject: kept } }),
+    ),
+    User: nodes('User', (where, own) =>
+      prisma.user.findMany({ where: own ? { AND: [where, { id: userId }] } : where }),
+    ),
+    ApiToken: nodes('ApiToken', (where, own) =>
+      prisma.credential.findMany({ where: { ...where, kind: 'TOKEN', ...(own ? { userId } : {}) } }),
+    ),
+    RaterLink: nodes('RaterLink', (where) =>
+      prisma.credential.findMany({ where: { ...where, kind: 'RATER_LINK' } }),
+    ),
+    AuditEvent: nodes('AuditEvent', (where) => prisma.auditEvent.findMany({ where })),
     sessionsOfRun: listBy(
       (ids) =>
         prisma.trainingRunSession.findMany({
@@ -111,7 +141,13 @@ export function createLoaders(store: Store) {
       (row) => row.batchId!,
     ),
     ratingsOfPainting: listBy(
-      (ids) => prisma.rating.findMany({ where: { paintingId: { in: ids } }, orderBy: { id: 'asc' } }),
+      (ids) => {
+        const own = reach(viewer, 'Rating') === 'OWN' ? { raterId: userId } : {};
+        return prisma.rating.findMany({
+          where: { paintingId: { in: ids }, ...own },
+          orderBy: { id: 'asc' },
+        });
+      },
       (row) => row.paintingId,
     ),
   };
@@ -132,5 +168,9 @@ export const NODE_TYPES = [
   'Rating',
   'Stimulus',
   'TrainingRun',
+  'User',
+  'ApiToken',
+  'RaterLink',
+  'AuditEvent',
 ] as const;
 export type NodeType = (typeof NODE_TYPES)[number];

@@ -1,6 +1,7 @@
 // Input of paint jobs as the services take it: ids decoded, null as absent.
 
 import type { PaintJobFieldsInput, SubmitPaintJobInput, SubmitPaintJobsInput } from '../generated/graphql.js';
+import type { Viewer } from '../services/access.js';
 import type { BatchOrder, PaintJobFields, PaintJobOrder } from '../services/paint-job-orders.js';
 import type { SubmissionFacts } from '../services/paint-job-submission.js';
 import type { EventChoice } from '../services/paint-job-watch.js';
@@ -59,9 +60,10 @@ interface FactsInput {
   readonly startWithinSeconds?: number | null | undefined;
 }
 
-export function toFacts(input: FactsInput, submittedBy: string): SubmissionFacts {
+export function toFacts(input: FactsInput, viewer: Viewer): SubmissionFacts {
   return {
-    submittedBy,
+    // Without a name nobody is signed in, and nothing is stored.
+    submittedBy: viewer.name ?? '',
     idempotencyKey: input.idempotencyKey ?? undefined,
     priority: input.priority ?? undefined,
     startWithinSeconds: input.startWithinSeconds ?? undefined,

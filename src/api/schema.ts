@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs';
 import { makeExecutableSchema } from '@graphql-tools/schema';
 import { GraphQLError, GraphQLScalarType, type GraphQLSchema } from 'graphql';
 import GraphQLUpload from 'graphql-upload/GraphQLUpload.mjs';
+import { ApiToken } from './resolvers/ApiToken.js';
+import { AuditEvent } from './resolvers/AuditEvent.js';
 import { Device } from './resolvers/Device.js';
 import { FmriSession } from './resolvers/FmriSession.js';
 import { Mask } from './resolvers/Mask.js';
@@ -14,6 +16,7 @@ import { PaintJob } from './resolvers/PaintJob.js';
 import { PaintJobBatch } from './resolvers/PaintJobBatch.js';
 import { PaintJobEvent } from './resolvers/PaintJobEvent.js';
 import { Query } from './resolvers/Query.js';
+import { RaterLink } from './resolvers/RaterLink.js';
 import { Rating } from './resolvers/Rating.js';
 import { SourceImage } from './resolvers/SourceImage.js';
 import { Stimulus } from './resolvers/Stimulus.js';
@@ -21,6 +24,8 @@ import { Subject } from './resolvers/Subject.js';
 import { Subscription } from './resolvers/Subscription.js';
 import { TrainingRun } from './resolvers/TrainingRun.js';
 import { Trial } from './resolvers/Trial.js';
+import { User } from './resolvers/User.js';
+import { Viewer } from './resolvers/Viewer.js';
 
 const DateTime = new GraphQLScalarType({
   name: 'DateTime',
@@ -62,6 +67,11 @@ export function createSchema(): GraphQLSchema {
       Rating,
       Stimulus,
       TrainingRun,
+      User,
+      ApiToken,
+      RaterLink,
+      AuditEvent,
+      Viewer,
     },
   });
 }

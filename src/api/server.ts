@@ -1,6 +1,6 @@
 // The API over HTTP: GraphQL, uploads, subscriptions, files. Built from what it is given; reads no configuration.
 
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { ApolloServer } from '@apollo/server';
 import { ApolloServerPluginLandingPageDisabled } from '@apollo/server/plugin/disabled';
@@ -11,16 +11,24 @@ import type { GraphQLError } from 'graphql';
 import graphqlUploadExpress from 'graphql-upload/graphqlUploadExpress.mjs';
 import { useServer } from 'graphql-ws/use/ws';
 import { WebSocketServer } from 'ws';
+import { isAppError } from '../errors.js';
+import { may, NOBODY } from '../services/access.js';
 import { checkHealth } from '../services/health.js';
 import { type ApiContext, type ApiDeps, createContext } from './context.js';
 import { formatError } from './errors.js';
 import { createFileRouter } from './files.js';
-import { HOME_PAGE } from './home-page.js';
+import { HOME_PAGE, RATER_PAGE } from './home-page.js';
+import { identify, identifyRequests, refusalOf, sessionSetter, viewerOf } from './identity.js';
 import { createSchema } from './schema.js';
 
 /** A batch of 10,000 jobs that are all spelled out takes about two of them. */
 const MAX_BODY_BYTES = 4_000_000;
 const MAX_TOKENS = 4000;
+
+interface SocketContext {
+  readonly extra: { readonly request: IncomingMessage };
+  readonly connectionParams?: Readonly<Record<string, unknown>> | undefined;
+}
 
 export interface ApiServer {
   /** Starts to listen; port 0 takes a free one. Returns the address. */
@@ -29,15 +37,20 @@ export interface ApiServer {
   close(): Promise<void>;
 }
 
-/** A form of another site may send multipart bodies unasked; they are refused before any byte of them is parsed. */
-const requirePreflight: RequestHandler = (request, response, next) => {
-  const multipart = request.is('multipart/form-data');
-  if (!multipart || request.get('apollo-require-preflight') || request.get('x-apollo-operation-name')) {
-    next();
-    return;
-  }
-  const message = 'uploads need the header apollo-require-preflight: true';
-  response.status(400).json({ errors: [{ message, extensions: { code: 'BAD_REQUEST' } }] });
+/**
+ * A form of another site may send multipart bodies unasked, and so may who has no right to upload; they are refused before
+ * any byte of them is parsed.
+ */
+const guardUploads: RequestHandler = (request, response, next) => {
+  if (!request.is('multipart/form-data')) return next();
+  const refuse = (status: number, code: string, message: string) =>
+    void response.status(status).json({ errors: [{ message, extensions: { code } }] });
+  if (!request.get('apollo-require-preflight') && !request.get('x-apollo-operation-name'))
+    return refuse(400, 'BAD_REQUEST', 'uploads need the header apollo-require-preflight: true');
+  const viewer = viewerOf(response);
+  if (viewer.kind === 'NOBODY') return refuse(401, 'UNAUTHENTICATED', 'nobody is signed in');
+  if (!may(viewer, 'uploadSourceImage')) return refuse(403, 'FORBIDDEN', 'you may not upload');
+  next();
 };
 
 /** Faults of the transport (broken JSON, a body too large) as JSON without a stack. */
@@ -57,13 +70,29 @@ export async function createApiServer(deps: ApiDeps): Promise<ApiServer> {
   const app = express().disable('x-powered-by');
   const http = createServer(app);
 
-  const sockets = new WebSocketServer({ server: http, path: '/graphql', maxPayload: MAX_BODY_BYTES });
+  const sockets = new WebSocketServer({
+    server: http,
+    path: '/graphql',
+    maxPayload: MAX_BODY_BYTES,
+    // No browser asks for permission before it opens a socket to another site.
+    verifyClient: ({ req }, answer) => answer(!refusalOf(req, deps), 403),
+  });
   const format = (errors: readonly GraphQLError[]) =>
     errors.map((error) => formatError(log, error.toJSON(), error));
+  const whoOf = ({ extra, connectionParams }: SocketContext) =>
+    identify(deps, extra.request, connectionParams?.authorization).catch((error) => {
+      if (isAppError(error)) return NOBODY;
+      throw error;
+    });
   const ws = useServer(
     {
       schema,
-      context: () => createContext(deps),
+      // A refused token ends the connection; one that ends later leaves nobody for what is asked from then on.
+      onConnect: async (socket) => {
+        if (socket.connectionParams?.authorization === undefined) return true;
+        return (await whoOf(socket)).kind !== 'NOBODY';
+      },
+      context: async (socket) => createContext(deps, await whoOf(socket)),
       onNext: (_context, _id, _payload, _args, result) =>
         result.errors ? { ...result, errors: format(result.errors) } : undefined,
       onError: (_context, _id, _payload, errors) => format(errors as GraphQLError[]),
@@ -87,7 +116,7 @@ export async function createApiServer(deps: ApiDeps): Promise<ApiServer> {
   });
   await apollo.start();
 
-  app.get('/', (_, response) => void response.type('html').send(HOME_PAGE));
+  // Asked by machines that have no name here; it tells nothing that is not for strangers.
   app.get('/health', async (_, response) => {
     const health = await checkHealth(deps.services);
     response
@@ -95,13 +124,18 @@ export async function createApiServer(deps: ApiDeps): Promise<ApiServer> {
       .status(health.ok ? 200 : 503)
       .json(health);
   });
+  app.use(identifyRequests(deps));
+  app.get('/', (_, response) => void response.type('html').send(HOME_PAGE));
+  app.get('/rate', (_, response) => void response.type('html').send(RATER_PAGE));
   app.use('/files', createFileRouter(deps));
   app.use(
     '/graphql',
-    requirePreflight,
+    guardUploads,
     express.json({ limit: MAX_BODY_BYTES }),
     graphqlUploadExpress({ maxFileSize: maxUploadBytes, maxFiles: 4, maxFieldSize: MAX_BODY_BYTES }),
-    expressMiddleware(apollo, { context: async () => createContext(deps) }),
+    expressMiddleware(apollo, {
+      context: async ({ req, res }) => createContext(deps, viewerOf(res), sessionSetter(req, res)),
+    }),
   );
   app.use(
     (_, response) =>

@@ -227,7 +227,8 @@ async function main(client: Client): Promise<{ paintings: number; different: num
   return { paintings, different, sheet };
 }
 
-const config = { ...loadConfig(), dataDir: join(out, 'data') };
+// The demo speaks to a server of its own on this machine, as the local user.
+const config = { ...loadConfig(), host: '127.0.0.1', secret: undefined, dataDir: join(out, 'data') };
 const platform = await startPlatform(config, createLog('warn'));
 say(`the platform is up at ${platform.url}`);
 let result: Awaited<ReturnType<typeof main>>;

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isLoopback } from '../api/identity.js';
 import { createApiServer } from '../api/server.js';
 import { type Config, loadConfig } from '../config.js';
 import { AppError, isAppError } from '../errors.js';
@@ -18,10 +19,13 @@ import { prepareQueue } from '../queue/queue.js';
 import type { Handlers } from '../queue/tasks.js';
 import { runWorker } from '../queue/worker.js';
 import { createInferenceProcess } from '../runtime/inference-process.js';
+import { SYSTEM, type Viewer } from '../services/access.js';
 import type { Services } from '../services/context.js';
 import { type BundleFacts, registerModel } from '../services/models.js';
 import { abortOverduePaintJobs } from '../services/paint-job-attempts.js';
+import { localViewer } from '../services/sign-in.js';
 import { abandonTrainingRun } from '../services/training-attempts.js';
+import { hasRemoteAdmin } from '../services/users.js';
 import { openBlobs } from '../store/blobs.js';
 import { openStore } from '../store/client.js';
 import { openDatabase } from '../store/database.js';
@@ -81,6 +85,8 @@ export async function openServices(
       store,
       blobs: openBlobs(blobFolder(config)),
       maxUnfinishedJobs: config.maxUnfinishedJobs,
+      secretKey: config.secret ?? '',
+      viewer: SYSTEM,
     };
     return {
       services,
@@ -157,8 +163,28 @@ async function choosePort(config: Config, log: Log): Promise<number> {
   }
 }
 
+/**
+ * The user that requests without a token are from: whoever sits at this machine, when nobody else can reach the server and no
+ * secret is set; else nobody. Throws AppError where others could reach a server that nobody could sign in to, or everybody.
+ */
+async function decideLocalViewer(config: Config, services: Services): Promise<Viewer | undefined> {
+  if (isLoopback(config.host)) return config.secret ? undefined : localViewer(services);
+  const where = `HOST=${config.host} can be reached from other machines`;
+  if (!config.secret) {
+    const message = `${where}: set MINDPAINTER_SECRET to at least 32 random characters, such as openssl rand -hex 32 prints`;
+    throw new AppError('BAD_INPUT', message, { field: 'MINDPAINTER_SECRET' });
+  }
+  if (!(await hasRemoteAdmin(services))) {
+    const message = `${where}, and no admin has a token; make one with: npm run admin -- --name YOURS`;
+    throw new AppError('BAD_INPUT', message, { field: 'HOST' });
+  }
+  return undefined;
+}
+
 /** Serves the API, with every model of the configured folders registered. */
 export async function startApi(config: Config, services: Services, log: Log): Promise<Platform> {
+  const port = await choosePort(config, log);
+  const viewer = await decideLocalViewer(config, services);
   for (const folder of config.modelFolders) {
     try {
       await registerModel(services, await describeBundle(folder));
@@ -167,13 +193,13 @@ export async function startApi(config: Config, services: Services, log: Log): Pr
       log.warn({ folder, reason: error.message }, 'a model could not be registered');
     }
   }
-  const port = await choosePort(config, log);
   const api = await createApiServer({
     services,
     log,
     modelFolders: config.modelFolders.map((folder) => resolve(folder)),
     describeBundle,
     maxUploadBytes: config.maxUploadBytes,
+    localViewer: viewer,
   });
   // Deadlines pass with or without a worker.
   const sweep = setInterval(() => {

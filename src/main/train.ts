@@ -5,13 +5,14 @@ import { readdir, readFile } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { loadToken } from '../config.js';
 import { type Client, createClient } from './demo/client.js';
 
 const HELP = `npm run train -- --subject 01 --base toy [what follows]
 
 Trains a model of a subject on a running server (npm start) and follows it to its end. Ctrl-C leaves the run going.
 
-  --server URL            default http://127.0.0.1:4000
+  --server URL            default http://127.0.0.1:4000; where it wants a token, set MINDPAINTER_TOKEN
   --subject LABEL         the subject; made if it is not there (--simulated: its signals are computed)
   --session LABEL=BETAS.npy,TRIALS.csv   a session to import first; may be repeated
   --stimuli FOLDER        pictures to upload first, each named as its stimulus (picture-1.png shows picture-1)
@@ -226,7 +227,7 @@ async function main(client: Client): Promise<void> {
 
 if (values.help) process.stdout.write(HELP);
 else {
-  await main(createClient(values.server)).catch((error: Error) =>
+  await main(createClient(values.server, loadToken())).catch((error: Error) =>
     refuse(
       error.message === 'fetch failed'
         ? `no server answers at ${values.server}; start it (npm start), or name it with --server`

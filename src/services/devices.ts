@@ -7,6 +7,8 @@ import type { Device } from '../generated/prisma/client.js';
 import { CHANGES } from '../store/client.js';
 import { readSql } from '../store/sql.js';
 import { uuid7 } from '../store/uuid7.js';
+import { authorize } from './access.js';
+import { audit } from './audit.js';
 import type { Services } from './context.js';
 import { workerName } from './paint-job-attempts.js';
 import { DEAD_AFTER_SECONDS } from './paint-job-estimates.js';
@@ -48,27 +50,46 @@ export function isOnline({ workerId, beatAt }: Device, now = new Date()): boolea
   return workerId !== null && now.getTime() - beatAt.getTime() < DEAD_AFTER_SECONDS * 1000;
 }
 
-/** Keeps a device from taking jobs; the one that it paints is finished. Pausing again keeps time, and changes the reason. */
-export async function pauseDevice({ store }: Services, id: string, reason: string): Promise<Device> {
-  const text = reason.trim();
-  if (text === '' || text.length > 500)
-    throw new AppError('BAD_INPUT', 'say why, in 1 to 500 characters', { field: 'reason' });
-  await store.prisma.device.updateMany({ where: { id, pausedAt: null }, data: { pausedAt: new Date() } });
-  const [device] = await store.prisma.device.updateManyAndReturn({
-    where: { id },
-    data: { pauseReason: text },
+/** Changes what a device was told and writes the audit event; nothing where it stands so already. Throws AppError NOT_FOUND. */
+async function tellDevice(
+  { store, viewer }: Services,
+  action: 'pauseDevice' | 'resumeDevice',
+  id: string,
+  change: (before: Device) => Pick<Device, 'pausedAt' | 'pauseReason'>,
+): Promise<Device> {
+  return store.prisma.$transaction(async (tx) => {
+    // Locked, so that what the event says stood before did so.
+    await tx.$queryRaw`SELECT id FROM device WHERE id = ${id}::uuid FOR UPDATE`;
+    const found = await tx.device.findUnique({ where: { id } });
+    if (!found) throw new AppError('NOT_FOUND', 'no such device', { field: 'id' });
+    const after = change(found);
+    const before = { pausedAt: found.pausedAt, pauseReason: found.pauseReason };
+    if (after.pausedAt === before.pausedAt && after.pauseReason === before.pauseReason) return found;
+    const device = await tx.device.update({ where: { id }, data: after });
+    await audit(tx, viewer, { action, type: 'Device', id, before, after });
+    return device;
   });
-  if (!device) throw new AppError('NOT_FOUND', 'no such device', { field: 'id' });
-  return device;
+}
+
+/** Keeps a device from taking jobs; the one that it paints is finished. Pausing again keeps time, and changes the reason. */
+export async function pauseDevice(services: Services, id: string, reason: string): Promise<Device> {
+  authorize(services.viewer, 'pauseDevice');
+  const pauseReason = reason.trim();
+  if (pauseReason === '' || pauseReason.length > 500)
+    throw new AppError('BAD_INPUT', 'say why, in 1 to 500 characters', { field: 'reason' });
+  return tellDevice(services, 'pauseDevice', id, ({ pausedAt }) => ({
+    pausedAt: pausedAt ?? new Date(),
+    pauseReason,
+  }));
 }
 
 /** Lets a device take jobs again. */
-export async function resumeDevice({ store }: Services, id: string): Promise<Device> {
-  const [device] = await store.prisma.device.updateManyAndReturn({
-    where: { id },
-    data: { pausedAt: null, pauseReason: null },
-  });
-  if (!device) throw new AppError('NOT_FOUND', 'no such device', { field: 'id' });
-  await store.pool.query('SELECT pg_notify($1, $2)', [CHANGES, '']);
+export async function resumeDevice(services: Services, id: string): Promise<Device> {
+  authorize(services.viewer, 'resumeDevice');
+  const device = await tellDevice(services, 'resumeDevice', id, () => ({
+    pausedAt: null,
+    pauseReason: null,
+  }));
+  await services.store.pool.query('SELECT pg_notify($1, $2)', [CHANGES, '']);
   return device;
 }

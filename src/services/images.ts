@@ -7,13 +7,17 @@ import { decodeRgb, encodePng, encodeThumbnail, inspectImage } from '../imaging/
 import { maskFromImage } from '../imaging/mask-image.js';
 import { type MaskPreset, maskCoverage, presetMask } from '../imaging/mask-shapes.js';
 import type { MaskImage } from '../imaging/types.js';
+import { authorize } from './access.js';
+import { audit } from './audit.js';
 import type { Services } from './context.js';
 import { createUnlessTaken } from './unique.js';
 
 export type MaskPresetInput = MaskPreset;
 
 /** Decodes, checks and stores a picture; the same file again returns the same row. */
-export async function uploadImage({ store, blobs }: Services, bytes: Uint8Array): Promise<SourceImage> {
+export async function uploadImage(services: Services, bytes: Uint8Array): Promise<SourceImage> {
+  const { store, blobs, viewer } = services;
+  authorize(viewer, 'uploadSourceImage');
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   const { sourceImage } = store.prisma;
   const where = { sha256 };
@@ -36,7 +40,12 @@ export async function uploadImage({ store, blobs }: Services, bytes: Uint8Array)
   };
   return createUnlessTaken(
     'source_image_sha256_key',
-    () => sourceImage.create({ data }),
+    () =>
+      store.prisma.$transaction(async (tx) => {
+        const after = await tx.sourceImage.create({ data });
+        await audit(tx, viewer, { action: 'uploadSourceImage', type: 'SourceImage', id: after.id, after });
+        return after;
+      }),
     () => sourceImage.findUniqueOrThrow({ where }),
   );
 }
@@ -55,7 +64,8 @@ function encodeMask({ width, height, data }: MaskImage): Promise<Buffer> {
 }
 
 async function storeMask(
-  { store, blobs }: Services,
+  { store, blobs, viewer }: Services,
+  action: 'createMask' | 'uploadMask',
   image: SourceImage,
   mask: MaskImage,
   preset?: MaskPreset,
@@ -74,7 +84,12 @@ async function storeMask(
   };
   return createUnlessTaken(
     'mask_image_id_sha256_key',
-    () => store.prisma.mask.create({ data }),
+    () =>
+      store.prisma.$transaction(async (tx) => {
+        const after = await tx.mask.create({ data });
+        await audit(tx, viewer, { action, type: 'Mask', id: after.id, after });
+        return after;
+      }),
     () => store.prisma.mask.findUniqueOrThrow({ where }),
   );
 }
@@ -85,12 +100,19 @@ export async function createPresetMask(
   imageId: string,
   preset: MaskPreset,
 ): Promise<Mask> {
+  authorize(services.viewer, 'createMask');
   const image = await requireImage(services, imageId);
-  return storeMask(services, image, presetMask(preset, image.width, image.height), preset);
+  return storeMask(services, 'createMask', image, presetMask(preset, image.width, image.height), preset);
 }
 
 /** Checks and stores a drawn mask; the same pixels again return the same row. */
 export async function uploadMask(services: Services, imageId: string, bytes: Uint8Array): Promise<Mask> {
+  authorize(services.viewer, 'uploadMask');
   const image = await requireImage(services, imageId);
-  return storeMask(services, image, maskFromImage(await decodeRgb(bytes, 'file'), image, 'file'));
+  return storeMask(
+    services,
+    'uploadMask',
+    image,
+    maskFromImage(await decodeRgb(bytes, 'file'), image, 'file'),
+  );
 }

@@ -2,14 +2,40 @@
 
 import { AppError } from '../errors.js';
 import { canonicalLabel } from '../fmri/labels.js';
-import type { PaintJobState, TrainingRunState } from '../generated/prisma/client.js';
+import type {
+  Device,
+  PaintJobState,
+  Subject,
+  TrainingRunPoint,
+  TrainingRunState,
+} from '../generated/prisma/client.js';
+import { type Entity, reach } from './access.js';
 import type { Services } from './context.js';
-import { type PageArguments, readPage } from './pages.js';
+import { type Page, type PageArguments, readPage, type Slice } from './pages.js';
 
 const newest = { orderBy: { id: 'desc' } } as const;
 
-export function listSubjects({ store: { prisma } }: Services, args: PageArguments) {
-  return readPage(
+/** A page of what the viewer may read; of a type that does not exist for them, an empty one. */
+export function readVisible<Row extends { id: string }>(
+  { viewer }: Services,
+  entity: Entity,
+  args: PageArguments,
+  list: (slice: Slice) => Promise<Row[]>,
+  count: () => Promise<number | null>,
+): Promise<Page<Row>> {
+  if (reach(viewer, entity) !== 'NONE') return readPage(args, list, count);
+  return readPage<Row>(
+    args,
+    async () => [],
+    async () => 0,
+  );
+}
+
+export function listSubjects(services: Services, args: PageArguments) {
+  const { prisma } = services.store;
+  return readVisible(
+    services,
+    'Subject',
     args,
     (slice) => prisma.subject.findMany({ ...slice, ...newest, where: { withdrawnAt: null } }),
     () => prisma.subject.count({ where: { withdrawnAt: null } }),
@@ -17,13 +43,18 @@ export function listSubjects({ store: { prisma } }: Services, args: PageArgument
 }
 
 /** The subject of a label in any of its spellings, or null. */
-export function findSubject({ store: { prisma } }: Services, label: string) {
-  return prisma.subject.findUnique({ where: { label: canonicalLabel(label, 'label'), withdrawnAt: null } });
+export async function findSubject({ store, viewer }: Services, label: string): Promise<Subject | null> {
+  if (reach(viewer, 'Subject') === 'NONE') return null;
+  const where = { label: canonicalLabel(label, 'label'), withdrawnAt: null };
+  return store.prisma.subject.findUnique({ where });
 }
 
-export function listSessions({ store: { prisma } }: Services, subjectId: string, args: PageArguments) {
+export function listSessions(services: Services, subjectId: string, args: PageArguments) {
+  const { prisma } = services.store;
   const where = { subjectId };
-  return readPage(
+  return readVisible(
+    services,
+    'FmriSession',
     args,
     (slice) => prisma.fmriSession.findMany({ ...slice, ...newest, where }),
     () => prisma.fmriSession.count({ where }),
@@ -31,29 +62,38 @@ export function listSessions({ store: { prisma } }: Services, subjectId: string,
 }
 
 export function listTrials(
-  { store: { prisma } }: Services,
+  services: Services,
   filter: { sessionId: string; stimulus?: string | null | undefined },
   args: PageArguments,
 ) {
+  const { prisma } = services.store;
   const { sessionId, stimulus } = filter;
   const where = { sessionId, ...(stimulus != null ? { stimulus } : {}) };
-  return readPage(
+  return readVisible(
+    services,
+    'Trial',
     args,
     (slice) => prisma.trial.findMany({ ...slice, where, orderBy: { index: 'asc' } }),
     () => prisma.trial.count({ where }),
   );
 }
 
-export function listImages({ store: { prisma } }: Services, args: PageArguments) {
-  return readPage(
+export function listImages(services: Services, args: PageArguments) {
+  const { prisma } = services.store;
+  return readVisible(
+    services,
+    'SourceImage',
     args,
     (slice) => prisma.sourceImage.findMany({ ...slice, ...newest }),
     () => prisma.sourceImage.count(),
   );
 }
 
-export function listModels({ store: { prisma } }: Services, args: PageArguments) {
-  return readPage(
+export function listModels(services: Services, args: PageArguments) {
+  const { prisma } = services.store;
+  return readVisible(
+    services,
+    'Model',
     args,
     (slice) => prisma.model.findMany({ ...slice, ...newest, where: { withdrawnAt: null } }),
     () => prisma.model.count({ where: { withdrawnAt: null } }),
@@ -64,13 +104,16 @@ export function listModels({ store: { prisma } }: Services, args: PageArguments)
 const MAX_COUNT = 10_000;
 
 export function listPaintJobs(
-  { store: { prisma } }: Services,
+  services: Services,
   filter: { readonly state?: PaintJobState | undefined; readonly batchId?: string | undefined },
   args: PageArguments,
 ) {
+  const { prisma } = services.store;
   const { state, batchId } = filter;
   const where = { withdrawnAt: null, ...(state ? { state } : {}), ...(batchId ? { batchId } : {}) };
-  return readPage(
+  return readVisible(
+    services,
+    'PaintJob',
     args,
     (slice) => prisma.paintJob.findMany({ ...slice, ...newest, where }),
     async () => {
@@ -81,14 +124,18 @@ export function listPaintJobs(
 }
 
 /** Devices by host and slot. */
-export function listDevices({ store: { prisma } }: Services, first: number) {
+export async function listDevices({ store, viewer }: Services, first: number): Promise<Device[]> {
+  if (reach(viewer, 'Device') === 'NONE') return [];
   if (first < 0 || first > 100)
     throw new AppError('BAD_INPUT', `first must be from 0 to 100, it is ${first}`, { field: 'first' });
-  return prisma.device.findMany({ orderBy: [{ host: 'asc' }, { slot: 'asc' }], take: first });
+  return store.prisma.device.findMany({ orderBy: [{ host: 'asc' }, { slot: 'asc' }], take: first });
 }
 
-export function listStimuli({ store: { prisma } }: Services, args: PageArguments) {
-  return readPage(
+export function listStimuli(services: Services, args: PageArguments) {
+  const { prisma } = services.store;
+  return readVisible(
+    services,
+    'Stimulus',
     args,
     (slice) => prisma.stimulus.findMany({ ...slice, ...newest }),
     () => prisma.stimulus.count(),
@@ -96,12 +143,15 @@ export function listStimuli({ store: { prisma } }: Services, args: PageArguments
 }
 
 export function listTrainingRuns(
-  { store: { prisma } }: Services,
+  services: Services,
   state: TrainingRunState | null | undefined,
   args: PageArguments,
 ) {
+  const { prisma } = services.store;
   const where = { subject: { withdrawnAt: null }, ...(state ? { state } : {}) };
-  return readPage(
+  return readVisible(
+    services,
+    'TrainingRun',
     args,
     (slice) => prisma.trainingRun.findMany({ ...slice, ...newest, where }),
     () => prisma.trainingRun.count({ where }),
@@ -109,13 +159,14 @@ export function listTrainingRuns(
 }
 
 /** The curves of a run, all or of one stage or name, in the order of stage, name and step. */
-export function listTrainingPoints(
-  { store: { prisma } }: Services,
+export async function listTrainingPoints(
+  { store, viewer }: Services,
   runId: string,
   filter: { stage?: string | null | undefined; name?: string | null | undefined },
-) {
+): Promise<TrainingRunPoint[]> {
+  if (reach(viewer, 'TrainingRun') === 'NONE') return [];
   const { stage, name } = filter;
-  return prisma.trainingRunPoint.findMany({
+  return store.prisma.trainingRunPoint.findMany({
     where: { runId, ...(stage != null ? { stage } : {}), ...(name != null ? { name } : {}) },
     orderBy: [{ stage: 'asc' }, { name: 'asc' }, { step: 'asc' }],
   });

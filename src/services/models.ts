@@ -4,6 +4,8 @@ import { resolve } from 'node:path';
 import { AppError } from '../errors.js';
 import type { Model } from '../generated/prisma/client.js';
 import type { Transaction } from '../store/client.js';
+import { authorize, type Viewer } from './access.js';
+import { audit } from './audit.js';
 import type { Services } from './context.js';
 
 /** What registration needs to know of a verified bundle. */
@@ -30,30 +32,44 @@ export interface TrainingBaseFacts {
 }
 
 /** Registers a bundle; a bundle of the same hash is one model, wherever its folder is now. */
-export function registerModel({ store }: Services, facts: BundleFacts): Promise<Model> {
-  return registerModelIn(store.prisma, facts);
+export async function registerModel(services: Services, facts: BundleFacts): Promise<Model> {
+  authorize(services.viewer, 'registerModel');
+  return services.store.prisma.$transaction((tx) => registerModelIn(tx, services.viewer, facts));
 }
 
-/** The same within the caller's transaction. */
+/** The same within the caller's transaction, for the platform itself. */
 export async function registerModelIn(
-  tx: Pick<Transaction, 'model'>,
+  tx: Transaction,
+  viewer: Viewer,
   facts: Omit<BundleFacts, 'training'>,
 ): Promise<Model> {
-  const data = {
-    name: facts.name,
-    folder: facts.folder,
-    subjectLabel: facts.subject.label,
-    simulated: facts.subject.simulated,
-    voxels: facts.voxels,
-    imageSizePx: facts.imageSizePx,
-    defaultSteps: facts.defaults.steps,
-    defaultGuidanceScale: facts.defaults.guidanceScale,
-  };
-  return tx.model.upsert({
-    where: { hash: facts.hash },
-    create: { hash: facts.hash, ...data },
-    update: { folder: facts.folder },
+  const { hash, folder, name, subject, voxels, imageSizePx, defaults } = facts;
+  const event = { action: 'registerModel', type: 'Model' };
+  const [created] = await tx.model.createManyAndReturn({
+    data: [
+      {
+        hash,
+        folder,
+        name,
+        subjectLabel: subject.label,
+        simulated: subject.simulated,
+        voxels,
+        imageSizePx,
+        defaultSteps: defaults.steps,
+        defaultGuidanceScale: defaults.guidanceScale,
+      },
+    ],
+    skipDuplicates: true,
   });
+  if (created) {
+    await audit(tx, viewer, { ...event, id: created.id, after: created });
+    return created;
+  }
+  const before = await tx.model.findUniqueOrThrow({ where: { hash } });
+  if (before.folder === folder) return before;
+  const moved = await tx.model.update({ where: { hash }, data: { folder } });
+  await audit(tx, viewer, { ...event, id: moved.id, before, after: moved });
+  return moved;
 }
 
 /** Registers a bundle by its folder, in any spelling of its path, which must be one of the server's. Throws AppError on field 'folder'. */
@@ -63,6 +79,7 @@ export async function registerModelFolder(
   allowed: readonly string[],
   describe: (folder: string) => Promise<BundleFacts>,
 ): Promise<Model> {
+  authorize(services.viewer, 'registerModel');
   const wanted = resolve(folder);
   if (!allowed.some((path) => resolve(path) === wanted)) {
     const message = `this server's model folders are: ${allowed.join(', ') || 'none'}`;

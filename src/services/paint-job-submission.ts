@@ -6,6 +6,8 @@ import { AppError, isAppError } from '../errors.js';
 import type { PaintJob, PaintJobBatch } from '../generated/prisma/client.js';
 import { readSql } from '../store/sql.js';
 import { uuid7 } from '../store/uuid7.js';
+import { authorize } from './access.js';
+import { auditOn } from './audit.js';
 import type { Services } from './context.js';
 import { secondsUntilFewer, stepWeights } from './paint-job-estimates.js';
 import {
@@ -134,6 +136,7 @@ async function insertJobs(
  */
 async function storeBatch(
   services: Services,
+  action: 'submitPaintJob' | 'submitPaintJobs' | 'retryPaintJobs',
   facts: SubmissionFacts,
   request: object,
   resolve: (client: PoolClient) => Promise<readonly ResolvedJob[]>,
@@ -168,6 +171,9 @@ async function storeBatch(
       [batchId, submittedBy, idempotencyKey, requestSha256, jobs.length],
     );
     await insertJobs(client, facts, batchId, jobs);
+    // One event for all: its jobs name the batch, and what was ordered of them never changes.
+    const after = { submittedBy, idempotencyKey, priority, startWithinSeconds, jobCount: jobs.length };
+    await auditOn(client, services.viewer, { action, type: 'PaintJobBatch', id: batchId, after });
     return batchId;
   });
 }
@@ -192,8 +198,10 @@ export async function submitPaintJob(
   order: PaintJobOrder,
   facts: SubmissionFacts,
 ): Promise<PaintJob> {
+  authorize(services.viewer, 'submitPaintJob');
   checkOrder(order);
-  const batchId = await storeBatch(services, facts, { submit: normal(order) }, async (client) => [
+  const request = { submit: normal(order) };
+  const batchId = await storeBatch(services, 'submitPaintJob', facts, request, async (client) => [
     resolveOrder(await loadParts(client, [order]), order),
   ]);
   return services.store.prisma.paintJob.findFirstOrThrow({ where: { batchId } });
@@ -230,12 +238,14 @@ export async function submitPaintJobs(
   order: BatchOrder,
   facts: SubmissionFacts,
 ): Promise<BatchResult> {
+  authorize(services.viewer, 'submitPaintJobs');
   try {
     const orders = collectFaults(expandBatch(order), (fields) => {
       checkOrder(fields);
       return fields;
     });
-    const batchId = await storeBatch(services, facts, { batch: orders.map(normal) }, async (client) => {
+    const request = { batch: orders.map(normal) };
+    const batchId = await storeBatch(services, 'submitPaintJobs', facts, request, async (client) => {
       const parts = await loadParts(client, orders);
       return collectFaults(orders, (one) => resolveOrder(parts, one));
     });
@@ -264,11 +274,12 @@ export async function retryPaintJobs(
   { ids, batchId }: RetryChoice,
   facts: SubmissionFacts,
 ): Promise<PaintJobBatch> {
+  authorize(services.viewer, 'retryPaintJobs');
   if ((ids === undefined) === (batchId === undefined)) bad('ids', 'give either ids or batchId');
   if (ids && (ids.length < 1 || ids.length > 10_000)) bad('ids', 'give 1 to 10000 ids');
   const { prisma } = services.store;
   const request = { retry: ids ? [...new Set(ids)].sort() : batchId };
-  const id = await storeBatch(services, facts, request, async () => {
+  const id = await storeBatch(services, 'retryPaintJobs', facts, request, async () => {
     const found = await prisma.paintJob.findMany({
       where: ids
         ? { id: { in: [...ids] }, withdrawnAt: null }

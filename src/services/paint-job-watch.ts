@@ -1,6 +1,7 @@
 // Watching paint jobs: one job until it ends, or the events of many from a number on.
 
 import type { PaintJob, PaintJobEvent } from '../generated/prisma/client.js';
+import { reach } from './access.js';
 import type { Services } from './context.js';
 import { bad } from './paint-job-orders.js';
 import { missing } from './paint-job-parts.js';
@@ -15,7 +16,8 @@ const PAGE = 500;
  * The job now, after each change, and at last in its final state. Only changes of state are told by NOTIFY, which takes a
  * lock over the whole database at each commit; progress is read from the row. Throws AppError NOT_FOUND.
  */
-export async function* watchPaintJob({ store }: Services, id: string): AsyncGenerator<PaintJob> {
+export async function* watchPaintJob({ store, viewer }: Services, id: string): AsyncGenerator<PaintJob> {
+  if (reach(viewer, 'PaintJob') === 'NONE') missing('id');
   let seen = '';
   for (;;) {
     // Before the row is read: an end between the two is heard.
@@ -31,7 +33,8 @@ export async function* watchPaintJob({ store }: Services, id: string): AsyncGene
 }
 
 /** The latest preview of a job that runs, as WebP, or undefined. */
-export async function readPreview({ store }: Services, jobId: string): Promise<Buffer | undefined> {
+export async function readPreview({ store, viewer }: Services, jobId: string): Promise<Buffer | undefined> {
+  if (reach(viewer, 'PaintJob') === 'NONE') return undefined;
   const row = await store.prisma.paintJobPreview.findFirst({
     where: { jobId, job: { state: 'RUNNING', withdrawnAt: null } },
   });
@@ -51,12 +54,13 @@ export function parseSequence(text: string): bigint {
 }
 
 /** Events after a number, the oldest first. Numbers are in the order of commits: what is seen later has a larger one. */
-export function listEvents(
-  { store }: Services,
+export async function listEvents(
+  { store, viewer }: Services,
   choice: EventChoice,
   after: bigint,
   first: number,
 ): Promise<PaintJobEvent[]> {
+  if (reach(viewer, 'PaintJob') === 'NONE') return [];
   const { jobId, batchId } = choice;
   if (first < 0 || first > PAGE) bad('first', `first must be from 0 to ${PAGE}, it is ${first}`);
   return store.prisma.paintJobEvent.findMany({
@@ -71,8 +75,20 @@ export function listEvents(
   });
 }
 
-/** Events after a number, then each new one as it comes, without end. A client that was cut off goes on where it was. */
-export async function* watchEvents(
+/**
+ * Events after a number, then each new one as it comes, without end. A client that was cut off goes on where it was.
+ * Throws AppError at once when the viewer may not read jobs.
+ */
+export function watchEvents(
+  services: Services,
+  choice: EventChoice,
+  after: bigint,
+): AsyncGenerator<PaintJobEvent> {
+  if (reach(services.viewer, 'PaintJob') === 'NONE') missing('id');
+  return followEvents(services, choice, after);
+}
+
+async function* followEvents(
   services: Services,
   choice: EventChoice,
   after: bigint,

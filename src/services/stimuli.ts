@@ -2,6 +2,8 @@
 
 import { AppError } from '../errors.js';
 import type { Stimulus } from '../generated/prisma/client.js';
+import { authorize } from './access.js';
+import { audit } from './audit.js';
 import type { Services } from './context.js';
 
 const MAX_LINKS = 1000;
@@ -17,7 +19,8 @@ function listFew(names: readonly string[]): string {
 }
 
 /** Links names to pictures, all or none. The same link again changes nothing. Throws AppError on field 'stimuli'. */
-export async function linkStimuli({ store }: Services, input: LinkStimuli): Promise<Stimulus[]> {
+export async function linkStimuli({ store, viewer }: Services, input: LinkStimuli): Promise<Stimulus[]> {
+  authorize(viewer, 'linkStimuli');
   const { stimuli, replace } = input;
   const fail = (code: 'BAD_INPUT' | 'NOT_FOUND' | 'CONFLICT', message: string): never => {
     throw new AppError(code, message, { field: 'stimuli' });
@@ -39,7 +42,7 @@ export async function linkStimuli({ store }: Services, input: LinkStimuli): Prom
     const found = new Set(images.map((image) => image.id));
     const unknown = [...imageOf].flatMap(([name, imageId]) => (found.has(imageId) ? [] : [name]));
     if (unknown.length > 0) fail('NOT_FOUND', `no such image for ${listFew(unknown)}`);
-    await tx.stimulus.createMany({
+    const added = await tx.stimulus.createManyAndReturn({
       data: [...imageOf].map(([name, imageId]) => ({ name, imageId })),
       skipDuplicates: true,
     });
@@ -51,6 +54,18 @@ export async function linkStimuli({ store }: Services, input: LinkStimuli): Prom
     }
     for (const { id, name } of other)
       await tx.stimulus.update({ where: { id }, data: { imageId: imageOf.get(name)! } });
+    const event = { action: 'linkStimuli', type: 'Stimulus' };
+    await audit(
+      tx,
+      viewer,
+      ...added.map((after) => ({ ...event, id: after.id, after })),
+      ...other.map(({ id, name, imageId }) => ({
+        ...event,
+        id,
+        before: { imageId },
+        after: { imageId: imageOf.get(name)! },
+      })),
+    );
     const byName = new Map(rows.map((row) => [row.name, { ...row, imageId: imageOf.get(row.name)! }]));
     return stimuli.map(({ name }) => byName.get(name)!);
   });

@@ -7,18 +7,20 @@ import { zScoreSession } from '../fmri/normalise.js';
 import { readBetaMatrix } from '../fmri/npy.js';
 import { parseTrialTable } from '../fmri/trials.js';
 import type { FmriSession, Subject } from '../generated/prisma/client.js';
+import { authorize } from './access.js';
+import { audit } from './audit.js';
 import type { Services } from './context.js';
 import { createUnlessTaken } from './unique.js';
 
 /** Creates a subject, or returns the one that has this label already. */
 export async function createSubject(
-  { store }: Services,
+  { store, viewer }: Services,
   input: { label: string; simulated: boolean },
 ): Promise<Subject> {
+  authorize(viewer, 'createSubject');
   const label = canonicalLabel(input.label, 'label');
-  const { subject } = store.prisma;
   const where = { label };
-  const before = await subject.findUnique({ where });
+  const before = await store.prisma.subject.findUnique({ where });
   if (before?.withdrawnAt)
     throw new AppError('CONFLICT', `subject ${label} was withdrawn; choose another label`, {
       field: 'label',
@@ -26,8 +28,13 @@ export async function createSubject(
   if (before) return before;
   return createUnlessTaken(
     'subject_label_key',
-    () => subject.create({ data: { label, simulated: input.simulated } }),
-    () => subject.findUniqueOrThrow({ where }),
+    () =>
+      store.prisma.$transaction(async (tx) => {
+        const after = await tx.subject.create({ data: { label, simulated: input.simulated } });
+        await audit(tx, viewer, { action: 'createSubject', type: 'Subject', id: after.id, after });
+        return after;
+      }),
+    () => store.prisma.subject.findUniqueOrThrow({ where }),
   );
 }
 
@@ -57,7 +64,8 @@ async function findSession(
 
 /** Checks and stores a session whole: matrix, z-scores and trials. The same upload again returns the same row. */
 export async function importSession(services: Services, input: ImportSession): Promise<FmriSession> {
-  const { store, blobs } = services;
+  const { store, blobs, viewer } = services;
+  authorize(viewer, 'importFmriSession');
   const label = canonicalLabel(input.label, 'label');
   const matrix = readBetaMatrix(input.betas, 'betas');
   const rows = parseTrialTable(input.trialTable, matrix.trials, 'trials');
@@ -90,7 +98,12 @@ export async function importSession(services: Services, input: ImportSession): P
   };
   return createUnlessTaken(
     'fmri_session_subject_id_label_key',
-    () => store.prisma.fmriSession.create({ data: session }),
+    () =>
+      store.prisma.$transaction(async (tx) => {
+        const after = await tx.fmriSession.create({ data: session });
+        await audit(tx, viewer, { action: 'importFmriSession', type: 'FmriSession', id: after.id, after });
+        return after;
+      }),
     async () => (await findSession(services, subject.id, label, uploadSha256))!,
   );
 }

@@ -89,7 +89,7 @@ export interface TrainingFault {
 
 /** Registers the model and ends the run in one transaction. A stale or cancelled attempt writes nothing and gets false. */
 export async function succeedTrainingRun(
-  { store }: Services,
+  { store, viewer }: Services,
   run: TrainingRun,
   result: {
     facts: Omit<BundleFacts, 'training'>;
@@ -105,7 +105,7 @@ export async function succeedTrainingRun(
       data: { pauseRequested: false },
     });
     if (locked.count !== 1) return false;
-    const model = await registerModelIn(tx, result.facts);
+    const model = await registerModelIn(tx, viewer, result.facts);
     await tx.trainingRun.updateMany({
       where,
       data: {

@@ -3,9 +3,11 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError } from '../errors.js';
-import { TrainingPart, type TrainingRun, TrainingRunState } from '../generated/prisma/client.js';
+import { type Prisma, TrainingPart, type TrainingRun, TrainingRunState } from '../generated/prisma/client.js';
 import { enqueue } from '../queue/queue.js';
 import type { Transaction } from '../store/client.js';
+import { authorize, reach } from './access.js';
+import { audit } from './audit.js';
 import type { Services } from './context.js';
 import type { BundleFacts } from './models.js';
 import { type LinkedStimulus, requirePictures } from './stimuli.js';
@@ -135,6 +137,7 @@ export async function createTrainingRun(
   input: CreateTrainingRun,
   describeBundle: (folder: string) => Promise<BundleFacts>,
 ): Promise<TrainingRun> {
+  authorize(services.viewer, 'createTrainingRun');
   const { prisma } = services.store;
   const subject = await prisma.subject.findUnique({ where: { id: input.subjectId, withdrawnAt: null } });
   if (!subject) missing('subjectId', 'subject');
@@ -203,6 +206,8 @@ export async function createTrainingRun(
           WHERE id NOT IN (SELECT image_id FROM training_run_stimulus WHERE run_id = ${run.id}::uuid)`;
       }
       await wake(tx, run.id);
+      const event = { action: 'createTrainingRun', type: 'TrainingRun', id: run.id };
+      await audit(tx, services.viewer, { ...event, after: run });
       return run;
     },
     { timeout: 60_000 },
@@ -214,38 +219,68 @@ async function wake(tx: Transaction, trainingRunId: string): Promise<void> {
   await enqueue(tx, 'train', { trainingRunId }, `train:${trainingRunId}`);
 }
 
-async function requireRun({ store }: Services, id: string): Promise<TrainingRun> {
+async function requireRun({ store, viewer }: Services, id: string): Promise<TrainingRun> {
+  if (reach(viewer, 'TrainingRun') === 'NONE') missing('id', 'training run');
   const where = { id, subject: { withdrawnAt: null } };
   return (await store.prisma.trainingRun.findUnique({ where })) ?? missing('id', 'training run');
 }
 
+type Steering = 'pauseTrainingRun' | 'resumeTrainingRun' | 'cancelTrainingRun';
+type Told = Partial<Pick<TrainingRun, 'state' | 'pauseRequested' | 'cancelRequested'>>;
+
+/** What an owner's word changes, as far as people need to know. */
+const told = ({ state, pauseRequested, cancelRequested }: TrainingRun) => ({
+  state,
+  pauseRequested,
+  cancelRequested,
+});
+
+/**
+ * Changes a run as `change` says of its row, which is locked meanwhile: a worker's write comes before or after. Nothing
+ * happens, and no event is written, where it changes nothing. A run that leaves the queue or enters it wakes a worker.
+ */
+async function steer(
+  services: Services,
+  action: Steering,
+  id: string,
+  change: (run: TrainingRun) => (Told & Prisma.TrainingRunUncheckedUpdateInput) | undefined,
+): Promise<TrainingRun> {
+  return services.store.prisma.$transaction(async (tx) => {
+    await tx.$queryRaw`SELECT id FROM training_run WHERE id = ${id}::uuid FOR UPDATE`;
+    const where = { id, subject: { withdrawnAt: null } };
+    const before = (await tx.trainingRun.findUnique({ where })) ?? missing('id', 'training run');
+    const data = change(before);
+    if (!data) return before;
+    const after = await tx.trainingRun.update({ where: { id }, data });
+    if (after.state === 'QUEUED' || after.state === 'CANCELLED') await wake(tx, id);
+    const event = { action, type: 'TrainingRun', id, before: told(before), after: told(after) };
+    await audit(tx, services.viewer, event);
+    return after;
+  });
+}
+
+function refuseEnded(run: TrainingRun): never {
+  throw new AppError('CONFLICT', `the run has ended: ${run.state.toLowerCase()}`, { field: 'id' });
+}
+
 /** Asks a run to pause. A queued one pauses at once, a running one between two steps. CONFLICT when it has ended. */
 export async function pauseTrainingRun(services: Services, id: string): Promise<TrainingRun> {
-  const { trainingRun } = services.store.prisma;
-  await trainingRun.updateMany({
-    where: { id, state: TrainingRunState.QUEUED },
-    data: { state: TrainingRunState.PAUSED, pauseRequested: true },
+  authorize(services.viewer, 'pauseTrainingRun');
+  return steer(services, 'pauseTrainingRun', id, (run) => {
+    if (run.finishedAt) refuseEnded(run);
+    if (run.state === TrainingRunState.QUEUED)
+      return { state: TrainingRunState.PAUSED, pauseRequested: true };
+    return run.pauseRequested ? undefined : { pauseRequested: true };
   });
-  await trainingRun.updateMany({
-    where: { id, state: TrainingRunState.RUNNING },
-    data: { pauseRequested: true },
-  });
-  const run = await requireRun(services, id);
-  if (run.finishedAt)
-    throw new AppError('CONFLICT', `the run has ended: ${run.state.toLowerCase()}`, { field: 'id' });
-  return run;
 }
 
 /** Lets a paused or failed run go on from its checkpoint; takes back a pause that is still pending. */
 export async function resumeTrainingRun(services: Services, id: string): Promise<TrainingRun> {
-  await services.store.prisma.$transaction(async (tx) => {
-    await tx.trainingRun.updateMany({
-      where: { id, state: TrainingRunState.RUNNING },
-      data: { pauseRequested: false },
-    });
-    const { count } = await tx.trainingRun.updateMany({
-      where: { id, state: { in: [TrainingRunState.PAUSED, TrainingRunState.FAILED] } },
-      data: {
+  authorize(services.viewer, 'resumeTrainingRun');
+  return steer(services, 'resumeTrainingRun', id, (run) => {
+    const { PAUSED, FAILED } = TrainingRunState;
+    if (run.state === PAUSED || run.state === FAILED)
+      return {
         state: TrainingRunState.QUEUED,
         pauseRequested: false,
         finishedAt: null,
@@ -254,28 +289,21 @@ export async function resumeTrainingRun(services: Services, id: string): Promise
         errorField: null,
         errorStage: null,
         errorStep: null,
-      },
-    });
-    if (count === 1) await wake(tx, id);
+      };
+    if (run.finishedAt) refuseEnded(run);
+    return run.pauseRequested ? { pauseRequested: false } : undefined;
   });
-  const run = await requireRun(services, id);
-  if (run.finishedAt)
-    throw new AppError('CONFLICT', `the run has ended: ${run.state.toLowerCase()}`, { field: 'id' });
-  return run;
 }
 
 /** Ends a run that has not succeeded: a running one between two steps, any other at once. Its checkpoints go. */
 export async function cancelTrainingRun(services: Services, id: string): Promise<TrainingRun> {
-  const { QUEUED, PAUSED, FAILED, RUNNING } = TrainingRunState;
-  await services.store.prisma.$transaction(async (tx) => {
-    const { count } = await tx.trainingRun.updateMany({
-      where: { id, state: { in: [QUEUED, PAUSED, FAILED] } },
-      data: { state: TrainingRunState.CANCELLED, cancelRequested: true, finishedAt: new Date() },
-    });
-    if (count === 1) await wake(tx, id);
-    await tx.trainingRun.updateMany({ where: { id, state: RUNNING }, data: { cancelRequested: true } });
+  authorize(services.viewer, 'cancelTrainingRun');
+  return steer(services, 'cancelTrainingRun', id, (run) => {
+    const { QUEUED, PAUSED, FAILED, RUNNING, CANCELLED } = TrainingRunState;
+    if (run.state === RUNNING) return run.cancelRequested ? undefined : { cancelRequested: true };
+    const waits = [QUEUED, PAUSED, FAILED].some((state) => state === run.state);
+    return waits ? { state: CANCELLED, cancelRequested: true, finishedAt: new Date() } : undefined;
   });
-  return requireRun(services, id);
 }
 
 /** How often a watched row is read. */

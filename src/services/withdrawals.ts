@@ -6,6 +6,8 @@ import { AppError } from '../errors.js';
 import type { Subject } from '../generated/prisma/client.js';
 import { enqueueOn } from '../queue/queue.js';
 import { readSql } from '../store/sql.js';
+import { authorize, reach } from './access.js';
+import { auditOn } from './audit.js';
 import type { Services } from './context.js';
 
 const REPORT = readSql('withdrawal-report');
@@ -45,9 +47,10 @@ async function count(
 
 /** What would fall with a subject, or null when there is none or it was withdrawn. */
 export async function reportWithdrawal(
-  { store }: Services,
+  { store, viewer }: Services,
   subjectId: string,
 ): Promise<WithdrawalReport | null> {
+  if (reach(viewer, 'Subject') === 'NONE') return null;
   const subject = await store.prisma.subject.findUnique({ where: { id: subjectId, withdrawnAt: null } });
   if (!subject) return null;
   const { counts, digest } = await count(store.pool, subjectId);
@@ -56,9 +59,10 @@ export async function reportWithdrawal(
 
 /** Withdraws a subject as it was reported. Throws AppError NOT_FOUND, BAD_INPUT (reason), or CONFLICT when more has come since. */
 export async function withdrawSubject(
-  { store }: Services,
+  { store, viewer }: Services,
   input: { subjectId: string; reason: string; digest: string },
 ): Promise<WithdrawalReport> {
+  authorize(viewer, 'withdrawSubject');
   const { subjectId } = input;
   const reason = input.reason.trim();
   if (reason === '' || reason.length > 500)
@@ -98,6 +102,11 @@ export async function withdrawSubject(
       'UPDATE subject SET withdrawn_at = clock_timestamp(), withdrawal_reason = $2 WHERE id = $1::uuid',
       [subjectId, reason],
     );
+    const [event, after] = [
+      { action: 'withdrawSubject', type: 'Subject' },
+      { withdrawalReason: reason, ...counts },
+    ];
+    await auditOn(client, viewer, { ...event, id: subjectId, before: { withdrawalReason: null }, after });
     return { ...counts, digest };
   });
   return { ...report, subject: await store.prisma.subject.findUniqueOrThrow({ where: { id: subjectId } }) };

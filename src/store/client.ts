@@ -37,7 +37,9 @@ export function openStore(url: string, connections = 12): Store {
   });
   pool.on('error', () => {});
   pool.on('connect', (client) => client.on('error', () => {}));
-  const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
+  // Prisma's own limits (2 s to begin, 5 s in all) are too short for a busy machine and a large import.
+  const transactionOptions = { maxWait: 10_000, timeout: 60_000 };
+  const prisma = new PrismaClient({ adapter: new PrismaPg(pool), transactionOptions });
   const endings = openNotices(pool, ENDINGS);
   const changes = openNotices(pool, CHANGES);
   return {

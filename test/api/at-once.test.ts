@@ -146,13 +146,14 @@ test('ratings of one rater: each becomes a revision', async () => {
   });
   for (let round = 0; round < ROUNDS; round++) {
     const rater = `rater ${round}`;
-    await atOnce((index) =>
+    const given = await atOnce((index) =>
       ratePainting(lab.services, { paintingId: painting.id, rater, score: 1 + (index % 3) }),
     );
     const rating = await prisma.rating.findUniqueOrThrow({
-      where: { paintingId_rater: { paintingId: painting.id, rater } },
+      where: { paintingId_raterId: { paintingId: painting.id, raterId: given[0]!.raterId } },
       include: { revisions: true },
     });
+    expect(new Set(given.map((each) => each.raterId)).size).toBe(1);
     expect(rating.revision).toBe(AT_ONCE);
     expect(rating.revisions.find((r) => r.number === AT_ONCE)!.score).toBe(rating.score);
   }

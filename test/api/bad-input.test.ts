@@ -246,7 +246,7 @@ test('an upload that is cut off in the middle leaves nothing, and the server goe
   await new Promise<void>((done) => {
     const socket = connect(Number(port), '127.0.0.1', () => {
       socket.write(
-        `POST /graphql HTTP/1.1\r\nhost: x\r\napollo-require-preflight: true\r\ncontent-type: multipart/form-data; boundary=b\r\ncontent-length: 900000\r\n\r\n${start}${'x'.repeat(100_000)}`,
+        `POST /graphql HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\napollo-require-preflight: true\r\ncontent-type: multipart/form-data; boundary=b\r\ncontent-length: 900000\r\n\r\n${start}${'x'.repeat(100_000)}`,
         () => setTimeout(() => socket.destroy(), 100),
       );
     });

@@ -43,7 +43,7 @@ test('no worker, a worker, a worker that fell silent', async () => {
 
 test('no database: 503, and neither address nor account are told', async () => {
   const store = openStore('postgresql://someone:hunter2@127.0.0.1:1/lab');
-  const services = { store, blobs: openBlobs(lab.folder) };
+  const services = { ...lab.services, store, blobs: openBlobs(lab.folder) };
   const describeBundle = () => Promise.reject(new Error('unused'));
   const log = createLog('silent');
   const api = await createApiServer({ services, log, modelFolders: [], describeBundle, maxUploadBytes: 1 });

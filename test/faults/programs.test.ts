@@ -38,9 +38,14 @@ interface Program {
   ended(): Promise<{ code: number | null; output: string }>;
 }
 
-function run(name: string, dataDir: string, environment: Record<string, string> = {}): Program {
-  const { DATABASE_URL: _, PORT: __, ...inherited } = process.env;
-  const child = spawn(process.execPath, ['--import', 'tsx', `src/main/${name}.ts`], {
+function run(
+  name: string,
+  dataDir: string,
+  environment: Record<string, string> = {},
+  args: readonly string[] = [],
+): Program {
+  const { DATABASE_URL: _, PORT: __, MINDPAINTER_SECRET: ___, ...inherited } = process.env;
+  const child = spawn(process.execPath, ['--import', 'tsx', `src/main/${name}.ts`, ...args], {
     env: { ...inherited, MINDPAINTER_DATA_DIR: dataDir, PORT: '0', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -162,6 +167,39 @@ describe('the programs', { timeout: 90_000 }, () => {
     expect(nowhere.code).toBe(1);
     expect(nowhere.output).toContain('set HOST to another');
   });
+
+  test('a start that others can reach needs a secret and an admin; then only tokens open it', async () => {
+    const folder = newFolder();
+    const open = { HOST: '0.0.0.0', MINDPAINTER_SECRET: 's'.repeat(32) };
+    const bare = await run('server', folder, { HOST: '0.0.0.0' }).ended();
+    expect([bare.code, bare.output]).toEqual([1, expect.stringContaining('set MINDPAINTER_SECRET')]);
+    const empty = await run('server', folder, open).ended();
+    expect([empty.code, empty.output]).toEqual([1, expect.stringContaining('npm run admin -- --name')]);
+    const made = await run('admin', folder, open, ['--name', 'ada']).ended();
+    expect(made.code).toBe(0);
+    const token = /^mpt_\w+_[\w-]{43}$/m.exec(made.output)![0];
+    const server = run('server', folder, open);
+    const { port } = new URL(await server.says(ADDRESS));
+    const roleOf = async (headers: Record<string, string>) => {
+      const response = await fetch(`http://127.0.0.1:${port}/graphql`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...headers },
+        body: '{"query":"{ viewer { role user { name } } }"}',
+      });
+      return ((await response.json()) as { data?: { viewer: unknown } }).data?.viewer;
+    };
+    expect(await roleOf({})).toBeNull();
+    expect(await roleOf({ authorization: `Bearer ${token}` })).toEqual({
+      role: 'ADMIN',
+      user: { name: 'ada' },
+    });
+    // From beside the running server, on its database.
+    const refused = await run('admin', folder, open, ['--name', 'local']).ended();
+    expect([refused.code, refused.output]).toEqual([1, expect.stringContaining('choose another name')]);
+    expect(refused.output).not.toMatch(/\bat .*\.ts:\d/);
+    server.child.kill('SIGTERM');
+    expect((await server.ended()).code).toBe(0);
+  }, 240_000);
 
   test('wrong settings are all named on the way out; a database that is not there, too', async () => {
     const folder = newFolder();

@@ -7,7 +7,9 @@ import type { ApiDeps } from '../../src/api/context.js';
 import { createApiServer } from '../../src/api/server.js';
 import { AppError } from '../../src/errors.js';
 import { createLog } from '../../src/log.js';
+import { SYSTEM } from '../../src/services/access.js';
 import type { Services } from '../../src/services/context.js';
+import { localViewer } from '../../src/services/sign-in.js';
 import { openBlobs } from '../../src/store/blobs.js';
 import { openStore } from '../../src/store/client.js';
 import { createTestDatabase } from './database.js';
@@ -28,7 +30,12 @@ export interface Lab {
   readonly services: Services;
   readonly folder: string;
   /** Sends a document; files go as multipart, keyed by their place in the variables (`input.file`). */
-  send(query: string, variables?: object, files?: Readonly<Record<string, UploadFile>>): Promise<Answer>;
+  send(
+    query: string,
+    variables?: object,
+    files?: Readonly<Record<string, UploadFile>>,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<Answer>;
   /** Rows of every table and the number of blobs: equal before and after whatever stores nothing. */
   census(): Promise<Record<string, number>>;
   close(): Promise<void>;
@@ -52,13 +59,22 @@ const TABLES = [
   'stimulus',
   'training_run',
   'training_run_point',
+  'lab_user',
+  'credential',
+  'audit_event',
   'graphile_worker.jobs',
 ];
 
 const temporaryBefore = process.env.TMPDIR;
 
+/** Requests are the local admin's, as on the embedded default, unless `remote`: then nobody's without a token. */
 export async function startLab(
-  options: { maxUploadBytes?: number; describeBundle?: ApiDeps['describeBundle'] } = {},
+  options: {
+    maxUploadBytes?: number;
+    remote?: boolean;
+    modelFolders?: readonly string[];
+    describeBundle?: ApiDeps['describeBundle'];
+  } = {},
 ): Promise<Lab> {
   const folder = await mkdtemp(join(tmpdir(), 'mindpainter-test-'));
   // Uploads under way lie in the system's temporary folder: one of this lab's own, so that the census counts no other's.
@@ -68,17 +84,18 @@ export async function startLab(
   const database = await createTestDatabase();
   const store = openStore(database.url, 8);
   const blobFolder = join(folder, 'blobs');
-  const services = { store, blobs: openBlobs(blobFolder) };
+  const services = { store, blobs: openBlobs(blobFolder), secretKey: 'key of the tests', viewer: SYSTEM };
   const api = await createApiServer({
     services,
     log: createLog('silent'),
-    modelFolders: [],
+    modelFolders: options.modelFolders ?? [],
     describeBundle:
       options.describeBundle ??
       (async () => {
         throw new AppError('NOT_FOUND', 'no bundle', { field: 'folder' });
       }),
     maxUploadBytes: options.maxUploadBytes ?? 20_000_000,
+    localViewer: options.remote ? undefined : await localViewer(services),
   });
   const url = await api.listen(0, '127.0.0.1');
   return {
@@ -86,11 +103,11 @@ export async function startLab(
     databaseUrl: database.url,
     services,
     folder,
-    async send(query, variables = {}, files = {}) {
+    async send(query, variables = {}, files = {}, more = {}) {
       const names = Object.keys(files);
       const operations = JSON.stringify({ query, variables });
       let body: string | FormData = operations;
-      const headers: Record<string, string> = { 'apollo-require-preflight': 'true' };
+      const headers: Record<string, string> = { 'apollo-require-preflight': 'true', ...more };
       if (names.length === 0) headers['content-type'] = 'application/json';
       else {
         body = new FormData();

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { writeNpy } from '../../src/fmri/npy.js';
 import { encodePng } from '../../src/imaging/decode.js';
 import { describeBundle } from '../../src/main/platform.js';
+import { SYSTEM } from '../../src/services/access.js';
 import type { Services } from '../../src/services/context.js';
 import { createPresetMask, uploadImage } from '../../src/services/images.js';
 import { registerModel } from '../../src/services/models.js';
@@ -22,7 +23,8 @@ export interface PaintParts {
 
 /** Opens the services of a database, with blobs in a folder. */
 export function openTestServices(url: string, folder: string, connections = 8): Services {
-  return { store: openStore(url, connections), blobs: openBlobs(folder) };
+  const [store, blobs] = [openStore(url, connections), openBlobs(folder)];
+  return { store, blobs, secretKey: 'key of the tests', viewer: SYSTEM };
 }
 
 /** Writes the rows; `label` names the subject and makes the rest unique. */

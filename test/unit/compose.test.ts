@@ -25,12 +25,14 @@ const { postgres, server, worker } = compose.services;
 const dockerfile = readFileSync('Dockerfile', 'utf8');
 const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> };
 
-/** What compose makes of ${NAME:-value} and ${NAME:?...} when only the password is given. */
+/** What compose makes of ${NAME:-value} and ${NAME:?...} when only the secrets are given. */
 const filled = (environment: Readonly<Record<string, string>>) =>
   Object.fromEntries(
     Object.entries(environment).map(([name, value]) => [
       name,
-      value.replace(/\$\{\w+:([-?])([^}]*)\}/g, (_, kind, rest) => (kind === '-' ? rest : 'a-password')),
+      value.replace(/\$\{\w+:([-?])([^}]*)\}/g, (_, kind, rest) =>
+        kind === '-' ? rest : 'a-secret-of-more-than-32-characters',
+      ),
     ]),
   );
 

@@ -1,12 +1,20 @@
 // What can be changed. A field reads its input, asks its service, and answers with a payload.
 
+import { AppError } from '../../errors.js';
 import type { MutationResolvers } from '../../generated/graphql.js';
+import {
+  createApiToken,
+  createRaterLink,
+  revokeApiToken,
+  revokeRaterLink,
+} from '../../services/credentials.js';
 import { pauseDevice, resumeDevice } from '../../services/devices.js';
 import { createPresetMask, uploadImage, uploadMask } from '../../services/images.js';
 import { registerModelFolder } from '../../services/models.js';
 import { cancelPaintJob, cancelPaintJobs } from '../../services/paint-job-cancel.js';
 import { retryPaintJobs, submitPaintJob, submitPaintJobs } from '../../services/paint-job-submission.js';
 import { ratePainting } from '../../services/ratings.js';
+import { signIn, signOut } from '../../services/sign-in.js';
 import { linkStimuli } from '../../services/stimuli.js';
 import { createSubject, importSession } from '../../services/subjects.js';
 import {
@@ -15,13 +23,20 @@ import {
   pauseTrainingRun,
   resumeTrainingRun,
 } from '../../services/training-runs.js';
+import { createUser, updateUser } from '../../services/users.js';
 import { withdrawSubject } from '../../services/withdrawals.js';
+import type { ApiContext, SetSession } from '../context.js';
 import { toPayload, toPayloadOf, toUserError } from '../errors.js';
 import { decodeId, parseId } from '../ids.js';
 import { toMaskPreset } from '../mask-input.js';
 import { toBatchOrder, toFacts, toOrder } from '../paint-job-input.js';
 import { toTrainingSettings } from '../training-input.js';
 import { readUpload } from '../uploads.js';
+
+function requireCookies({ setSession }: ApiContext): SetSession {
+  if (setSession) return setSession;
+  throw new AppError('UNSUPPORTED', 'browser sessions start and end over HTTP, not over WebSocket');
+}
 
 export const Mutation: MutationResolvers = {
   createSubject: (_, { input }, { services }) =>
@@ -51,20 +66,20 @@ export const Mutation: MutationResolvers = {
     }),
   registerModel: (_, { input }, { services, modelFolders, describeBundle }) =>
     toPayload('model', () => registerModelFolder(services, input.folder, modelFolders, describeBundle)),
-  submitPaintJob: (_, { input }, { services, actor }) =>
-    toPayload('paintJob', async () => submitPaintJob(services, toOrder(input), toFacts(input, actor))),
-  submitPaintJobs: (_, { input }, { services, actor }) =>
+  submitPaintJob: (_, { input }, { services, viewer }) =>
+    toPayload('paintJob', async () => submitPaintJob(services, toOrder(input), toFacts(input, viewer))),
+  submitPaintJobs: (_, { input }, { services, viewer }) =>
     toPayloadOf({ batch: null }, async () => {
-      const { batch, faults } = await submitPaintJobs(services, toBatchOrder(input), toFacts(input, actor));
+      const { batch, faults } = await submitPaintJobs(services, toBatchOrder(input), toFacts(input, viewer));
       return { batch, userErrors: faults.map(({ index, error }) => ({ ...toUserError(error), index })) };
     }),
-  retryPaintJobs: (_, { input }, { services, actor }) =>
+  retryPaintJobs: (_, { input }, { services, viewer }) =>
     toPayload('batch', async () => {
       const ids = input.ids?.map((id) => decodeId('PaintJob', id, 'ids'));
       const batchId = input.batchId == null ? undefined : decodeId('PaintJobBatch', input.batchId, 'batchId');
-      return retryPaintJobs(services, { ids, batchId }, toFacts(input, actor));
+      return retryPaintJobs(services, { ids, batchId }, toFacts(input, viewer));
     }),
-  cancelPaintJobs: (_, { input }, { services, actor }) =>
+  cancelPaintJobs: (_, { input }, { services, viewer }) =>
     toPayloadOf({ cancelledCount: null, stoppingCount: null }, async () => {
       const ids = input.ids?.flatMap((id) => {
         const parsed = parseId(id);
@@ -72,7 +87,10 @@ export const Mutation: MutationResolvers = {
       });
       const batchId = input.batchId == null ? undefined : decodeId('PaintJobBatch', input.batchId, 'batchId');
       const choice = { ids, batchId, state: input.state ?? undefined };
-      return cancelPaintJobs(services, { ...choice, submittedBy: input.mine ? actor : undefined });
+      return cancelPaintJobs(services, {
+        ...choice,
+        submittedBy: input.mine ? (viewer.name ?? undefined) : undefined,
+      });
     }),
   pauseDevice: (_, { input }, { services }) =>
     toPayload('device', async () => pauseDevice(services, decodeId('Device', input.id, 'id'), input.reason)),
@@ -90,7 +108,7 @@ export const Mutation: MutationResolvers = {
       ratePainting(services, {
         paintingId: decodeId('Painting', input.paintingId, 'paintingId'),
         score: input.score,
-        rater: input.rater ?? 'local',
+        rater: input.rater,
       }),
     ),
   linkStimuli: (_, { input }, { services }) =>
@@ -131,4 +149,42 @@ export const Mutation: MutationResolvers = {
     toPayload('trainingRun', async () =>
       cancelTrainingRun(services, decodeId('TrainingRun', input.id, 'id')),
     ),
+  createUser: (_, { input }, { services }) => toPayload('user', () => createUser(services, input)),
+  updateUser: (_, { input }, { services }) =>
+    toPayload('user', async () => updateUser(services, { ...input, id: decodeId('User', input.id, 'id') })),
+  createApiToken: (_, { input }, { services }) =>
+    toPayloadOf({ apiToken: null, secret: null }, async () => {
+      const userId = input.userId == null ? undefined : decodeId('User', input.userId, 'userId');
+      const { credential, secret } = await createApiToken(services, {
+        userId,
+        name: input.name,
+        scopes: input.scopes ?? [],
+        expiresInDays: input.expiresInDays ?? 90,
+      });
+      return { apiToken: credential, secret };
+    }),
+  revokeApiToken: (_, { input }, { services }) =>
+    toPayload('apiToken', async () => revokeApiToken(services, decodeId('ApiToken', input.id, 'id'))),
+  createRaterLink: (_, { input }, { services }) =>
+    toPayloadOf({ raterLink: null, path: null }, async () => {
+      const { raterName, expiresInDays } = input;
+      const link = await createRaterLink(services, { raterName, expiresInDays: expiresInDays ?? 30 });
+      return { raterLink: link.credential, path: `/rate#${link.secret}` };
+    }),
+  revokeRaterLink: (_, { input }, { services }) =>
+    toPayload('raterLink', async () => revokeRaterLink(services, decodeId('RaterLink', input.id, 'id'))),
+  signIn: (_, { input }, context) =>
+    toPayload('viewer', async () => {
+      const setSession = requireCookies(context);
+      const session = await signIn(context.services, input.secret);
+      setSession(session);
+      return session.viewer;
+    }),
+  signOut: (_, __, context) =>
+    toPayload('signedOut', async () => {
+      const setSession = requireCookies(context);
+      await signOut(context.services);
+      setSession(null);
+      return true;
+    }),
 };

@@ -12,6 +12,7 @@ import {
   listTrainingRuns,
 } from '../../services/lists.js';
 import { listEvents, parseSequence } from '../../services/paint-job-watch.js';
+import { listApiTokens, listAuditEvents, listRaterLinks, listUsers } from '../../services/people-lists.js';
 import { reportWithdrawal } from '../../services/withdrawals.js';
 import type { ApiContext } from '../context.js';
 import { decodeId, parseId } from '../ids.js';
@@ -57,4 +58,19 @@ export const Query: QueryResolvers = {
     const parsed = parseId(id);
     return parsed?.type === 'TrainingRun' ? loaders.TrainingRun.load(parsed.key) : null;
   },
+  viewer: (_, __, { viewer }) => (viewer.userId === null ? null : viewer),
+  users: (_, args, { services }) => listUsers(services, args),
+  apiTokens: (_, args, { services }) => listApiTokens(services, args),
+  raterLinks: (_, args, { services }) => listRaterLinks(services, args),
+  auditEvents: (_, { entityId, userId, action, ...args }, { services }) =>
+    listAuditEvents(
+      services,
+      {
+        // An id that is none of ours has no events.
+        ...(entityId == null ? {} : { entityId: entityId.slice(entityId.indexOf('_') + 1) }),
+        ...(userId == null ? {} : { userId: decodeId('User', userId, 'userId') }),
+        ...(action == null ? {} : { action }),
+      },
+      args,
+    ),
 };

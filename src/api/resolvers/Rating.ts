@@ -5,5 +5,6 @@ import { encodeId } from '../ids.js';
 
 export const Rating: RatingResolvers = {
   id: ({ id }) => encodeId('Rating', id),
+  rater: async ({ raterId }, _, { loaders }) => (await loaders.User.load(raterId))!.name,
   painting: async ({ paintingId }, _, { loaders }) => (await loaders.Painting.load(paintingId))!,
 };

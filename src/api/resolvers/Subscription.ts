@@ -16,10 +16,24 @@ async function* stream<K extends string, T>(key: K, source: AsyncIterable<T>, lo
   }
 }
 
+/** The same source after its first value was read: a refusal is then an answer, where later it would close the socket. */
+async function begun<T>(source: AsyncGenerator<T>): Promise<AsyncGenerator<T>> {
+  const first = await source.next();
+  return (async function* () {
+    if (first.done) return;
+    yield first.value;
+    yield* source;
+  })();
+}
+
 export const Subscription: SubscriptionResolvers = {
   paintJobProgress: {
     subscribe: async (_, { id }, { services, loaders }) =>
-      stream('paintJobProgress', watchPaintJob(services, decodeId('PaintJob', id, 'id')), loaders),
+      stream(
+        'paintJobProgress',
+        await begun(watchPaintJob(services, decodeId('PaintJob', id, 'id'))),
+        loaders,
+      ),
   },
   paintJobEvents: {
     subscribe: async (_, { after, ...choice }, { services, loaders }) => {
@@ -29,6 +43,10 @@ export const Subscription: SubscriptionResolvers = {
   },
   trainingRunUpdated: {
     subscribe: async (_, { id }, { services, loaders }) =>
-      stream('trainingRunUpdated', watchTrainingRun(services, decodeId('TrainingRun', id, 'id')), loaders),
+      stream(
+        'trainingRunUpdated',
+        await begun(watchTrainingRun(services, decodeId('TrainingRun', id, 'id'))),
+        loaders,
+      ),
   },
 };

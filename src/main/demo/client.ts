@@ -28,12 +28,13 @@ interface Answer<T> {
   readonly errors?: readonly { readonly message: string }[];
 }
 
-/** Files go under the path of their variable, such as `input.file`. */
-export function createClient(baseUrl: string): Client {
+/** Files go under the path of their variable, such as `input.file`. Without a token, requests are the local user's. */
+export function createClient(baseUrl: string, token?: string): Client {
   const endpoint = new URL('/graphql', baseUrl);
+  const identity: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
   function request(query: string, variables: unknown, files: Readonly<Record<string, File>>): RequestInit {
     // The header tells the server that no cross-site form made this request.
-    const headers: Record<string, string> = { 'apollo-require-preflight': 'true' };
+    const headers: Record<string, string> = { 'apollo-require-preflight': 'true', ...identity };
     const operations = JSON.stringify({ query, variables });
     const entries = Object.entries(files);
     if (entries.length === 0)
@@ -72,7 +73,7 @@ export function createClient(baseUrl: string): Client {
       return answer.data;
     },
     async download(url) {
-      const response = await fetch(new URL(url, baseUrl));
+      const response = await fetch(new URL(url, baseUrl), { headers: identity });
       if (!response.ok) throw new Error(`${url}: HTTP ${response.status}`);
       return new Uint8Array(await response.arrayBuffer());
     },

@@ -9,4 +9,4 @@ WHERE state IN ('QUEUED', 'RUNNING') AND NOT cancel_requested
   AND ($2::uuid IS NULL OR batch_id = $2::uuid)
   AND ($3::"PaintJobState" IS NULL OR state = $3::"PaintJobState")
   AND ($4::text IS NULL OR submitted_by = $4)
-RETURNING state::text AS state
+RETURNING id, state::text AS state

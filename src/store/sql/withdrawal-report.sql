@@ -7,7 +7,7 @@ WITH jobs AS (
     OR job.model_id IN (
       SELECT model.id FROM model JOIN subject ON subject.label = model.subject_label WHERE subject.id = $1::uuid)
 ), ratings AS (
-  SELECT rating.rater FROM rating JOIN painting ON painting.id = rating.painting_id WHERE painting.job_id IN (SELECT id FROM jobs)
+  SELECT rating.rater_id FROM rating JOIN painting ON painting.id = rating.painting_id WHERE painting.job_id IN (SELECT id FROM jobs)
 )
 SELECT
   (SELECT count(*)::int FROM fmri_session WHERE subject_id = $1::uuid) AS "fmriSessionCount",
@@ -17,4 +17,4 @@ SELECT
   (SELECT count(*)::int FROM jobs WHERE state IN ('QUEUED', 'RUNNING')) AS "unfinishedPaintJobCount",
   (SELECT count(*)::int FROM painting WHERE job_id IN (SELECT id FROM jobs)) AS "paintingCount",
   (SELECT count(*)::int FROM ratings) AS "ratingCount",
-  (SELECT count(DISTINCT rater)::int FROM ratings) AS "raterCount"
+  (SELECT count(DISTINCT rater_id)::int FROM ratings) AS "raterCount"
