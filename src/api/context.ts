@@ -29,11 +29,17 @@ export interface ApiContext extends ApiDeps {
   readonly loaders: Loaders;
   /** Who asks. */
   readonly viewer: Viewer;
+  /** Whether the viewer may still do what they could when they asked; streams ask before each event. */
+  readonly isStillWelcome: () => Promise<boolean>;
   /** Absent over WebSocket, where no cookie can be set. */
   readonly setSession: SetSession | undefined;
 }
 
-export function createContext(deps: ApiDeps, viewer: Viewer, setSession?: SetSession): ApiContext {
+export function createContext(
+  deps: ApiDeps,
+  viewer: Viewer,
+  request: Pick<ApiContext, 'isStillWelcome' | 'setSession'>,
+): ApiContext {
   const services = { ...deps.services, viewer };
-  return { ...deps, services, viewer, setSession, loaders: createLoaders(services.store, viewer) };
+  return { ...deps, ...request, services, viewer, loaders: createLoaders(services.store, viewer) };
 }

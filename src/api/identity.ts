@@ -2,7 +2,7 @@
 
 import type { IncomingMessage } from 'node:http';
 import type { Request, RequestHandler, Response } from 'express';
-import { AppError } from '../errors.js';
+import { AppError, isAppError } from '../errors.js';
 import { NOBODY, type Viewer } from '../services/access.js';
 import { authenticate } from '../services/sign-in.js';
 import type { ApiDeps, SetSession } from './context.js';
@@ -72,6 +72,27 @@ export async function identify(
   const viewer = session && (await authenticate(deps.services, session, 'SESSION'));
   if (viewer) return viewer;
   return deps.localViewer && isOwnRequest(request) ? deps.localViewer : NOBODY;
+}
+
+const RECHECK_MS = 1000;
+
+/**
+ * Says, about a second late at most, whether who asked at the start may still do the same: for answers that last. `again`
+ * finds who it is now; an AppError of it counts as nobody.
+ */
+export function keepWatch(viewer: Viewer, again: () => Promise<Viewer>): () => Promise<boolean> {
+  const known = JSON.stringify(viewer);
+  let checkedAt = Date.now();
+  return async () => {
+    if (Date.now() - checkedAt < RECHECK_MS) return true;
+    checkedAt = Date.now();
+    try {
+      return JSON.stringify(await again()) === known;
+    } catch (error) {
+      if (isAppError(error)) return false;
+      throw error;
+    }
+  };
 }
 
 /** Whoever `identifyRequests` has found. */

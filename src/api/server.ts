@@ -18,7 +18,7 @@ import { type ApiContext, type ApiDeps, createContext } from './context.js';
 import { formatError } from './errors.js';
 import { createFileRouter } from './files.js';
 import { HOME_PAGE, RATER_PAGE } from './home-page.js';
-import { identify, identifyRequests, refusalOf, sessionSetter, viewerOf } from './identity.js';
+import { identify, identifyRequests, keepWatch, refusalOf, sessionSetter, viewerOf } from './identity.js';
 import { createSchema } from './schema.js';
 
 /** A batch of 10,000 jobs that are all spelled out takes about two of them. */
@@ -92,7 +92,11 @@ export async function createApiServer(deps: ApiDeps): Promise<ApiServer> {
         if (socket.connectionParams?.authorization === undefined) return true;
         return (await whoOf(socket)).kind !== 'NOBODY';
       },
-      context: async (socket) => createContext(deps, await whoOf(socket)),
+      context: async (socket) => {
+        const viewer = await whoOf(socket);
+        const isStillWelcome = keepWatch(viewer, () => whoOf(socket));
+        return createContext(deps, viewer, { isStillWelcome, setSession: undefined });
+      },
       onNext: (_context, _id, _payload, _args, result) =>
         result.errors ? { ...result, errors: format(result.errors) } : undefined,
       onError: (_context, _id, _payload, errors) => format(errors as GraphQLError[]),
@@ -134,7 +138,11 @@ export async function createApiServer(deps: ApiDeps): Promise<ApiServer> {
     express.json({ limit: MAX_BODY_BYTES }),
     graphqlUploadExpress({ maxFileSize: maxUploadBytes, maxFiles: 4, maxFieldSize: MAX_BODY_BYTES }),
     expressMiddleware(apollo, {
-      context: async ({ req, res }) => createContext(deps, viewerOf(res), sessionSetter(req, res)),
+      context: async ({ req, res }) => {
+        const viewer = viewerOf(res);
+        const isStillWelcome = keepWatch(viewer, () => identify(deps, req));
+        return createContext(deps, viewer, { isStillWelcome, setSession: sessionSetter(req, res) });
+      },
     }),
   );
   app.use(

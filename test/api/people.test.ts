@@ -1,6 +1,7 @@
 // People, tokens, rater links, sessions and the audit: what a secret opens, when it stops, and what is written down.
 
 import { request } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient } from 'graphql-ws';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
@@ -338,6 +339,33 @@ test('WebSockets: a token in connectionParams; a bad one and other sites are tur
   await expect(connect(lab.url, { authorization: 'Bearer x' })).rejects.toMatchObject({ code: 4403 });
   await expect(connect(local.url, {}, { origin: 'https://evil.example' })).rejects.toBeDefined();
   await expect(connect(local.url, {}, { host: 'evil.example' })).rejects.toBeDefined();
+});
+
+test('a stream ends when the token behind it is revoked, and another goes on', async () => {
+  const { prisma } = lab.services.store;
+  const painting = await prisma.painting.findUniqueOrThrow({ where: { id: await addPainting(lab) } });
+  const [good, bad] = [await addToken(lab, admin.userId), await addToken(lab, admin.userId)];
+  const streams = [good, bad].map(({ headers }) => {
+    const client = createClient({
+      url: `${lab.url.replace('http', 'ws')}/graphql`,
+      webSocketImpl: WebSocket,
+      connectionParams: headers,
+    });
+    return client.iterate<{ paintJobEvents: { state: string } }>({
+      query: `subscription { paintJobEvents(paintJobId: "PaintJob_${painting.jobId}") { state } }`,
+    });
+  });
+  const next = async () => {
+    const results = await Promise.all(streams.map((stream) => stream.next()));
+    return results.map(({ done, value }) => (done ? 'end' : value.data?.paintJobEvents.state));
+  };
+  expect(await next()).toEqual(['QUEUED', 'QUEUED']);
+  expect(await revoke(admin, bad.credentialId)).toMatchObject({ userErrors: [] });
+  // The stream looks again after a second.
+  await sleep(1100);
+  await prisma.paintJob.update({ where: { id: painting.jobId }, data: { state: 'RUNNING' } });
+  expect(await next()).toEqual(['RUNNING', 'end']);
+  await streams[0]!.return!();
 });
 
 test('files: nobody must sign in, a rater sees no source image, uploads of both are refused unread', async () => {

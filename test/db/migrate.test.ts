@@ -41,6 +41,37 @@ test("the project's own migrations apply to an empty database, and a second star
   expect(await migrate(database.url, folder)).toEqual([]);
 });
 
+test('raters who were names become people, and the same names stay apart', async () => {
+  cpSync('prisma/migrations', folder, { recursive: true });
+  rmSync(join(folder, '0006_add_people'), { recursive: true });
+  await migrate(database.url, folder);
+  const id = (n: number) => `'00000000-0000-0000-0000-00000000000${n}'`;
+  const rating = (n: number, painting: number, rater: string) =>
+    `(${id(n)}, ${id(painting)}, '${rater}', 3, 1, now())`;
+  await query(`
+    INSERT INTO source_image (id, sha256, format, width, height, size_bytes, png_sha256, thumbnail_sha256)
+      VALUES (${id(1)}, 'a', 'png', 1, 1, 1, 'a', 'a');
+    INSERT INTO mask (id, image_id, sha256, png_sha256, coverage) VALUES (${id(1)}, ${id(1)}, 'a', 'a', 1);
+    INSERT INTO model (id, name, hash, folder, subject_label, simulated, voxels, image_size_px, default_steps, default_guidance_scale)
+      VALUES (${id(1)}, 'a', 'a', 'a', '01', true, 1, 1, 1, 1);
+    INSERT INTO paint_job (id, image_id, mask_id, model_id, seed, steps, guidance_scale, painting_count)
+      VALUES (${id(1)}, ${id(1)}, ${id(1)}, ${id(1)}, 0, 1, 1, 2);
+    INSERT INTO painting (id, job_id, index, png_sha256, thumbnail_sha256, outside_mask_different_pixels)
+      VALUES (${id(1)}, ${id(1)}, 0, 'a', 'a', 0), (${id(2)}, ${id(1)}, 1, 'a', 'a', 0);
+    INSERT INTO rating (id, painting_id, rater, score, revision, updated_at)
+      VALUES ${rating(1, 1, 'ann')}, ${rating(2, 2, 'ann')}, ${rating(3, 1, 'bob')}, ${rating(4, 2, 'local')}`);
+  cpSync('prisma/migrations', folder, { recursive: true });
+  expect(await migrate(database.url, folder)).toEqual(['0006_add_people']);
+  expect(
+    await query(`SELECT name, role, count(rating.id)::int AS ratings FROM lab_user
+                 LEFT JOIN rating ON rater_id = lab_user.id GROUP BY name, role ORDER BY name`),
+  ).toEqual([
+    { name: 'ann', role: 'RATER', ratings: 2 },
+    { name: 'bob', role: 'RATER', ratings: 1 },
+    { name: 'local', role: 'ADMIN', ratings: 1 },
+  ]);
+});
+
 test('three starts at once apply each migration once', async () => {
   write('0001_a', 'CREATE TABLE a (n int); SELECT pg_sleep(0.2); INSERT INTO a VALUES (1)');
   write('0002_b', 'INSERT INTO a VALUES (2)');
