@@ -28,7 +28,10 @@ const program = (path: string, args: readonly string[]) => ['--import', 'tsx', p
 const dataDir = await mkdtemp(join(tmpdir(), 'mindpainter-bench-'));
 const sessions = join(dataDir, 'sessions');
 execFileSync(process.execPath, program('src/main/toy-sessions.ts', ['--stimuli', '300', '--out', sessions]));
-const platform = await startPlatform({ ...loadConfig(), dataDir, port: 0 }, createLog('warn'));
+const platform = await startPlatform(
+  { ...loadConfig(), dataDir, host: '127.0.0.1', secret: undefined, port: 0 },
+  createLog('warn'),
+);
 let training: ChildProcess | undefined;
 try {
   const client = createClient(platform.url);
@@ -107,7 +110,9 @@ try {
     const times: number[] = [];
     for (let i = 0; i < QUERIES; i++) {
       const start = performance.now();
-      await client.send('{ paintJobs(first: 20) { nodes { id state paintings { id url } sourceImage { id } } } }');
+      await client.send(
+        '{ paintJobs(first: 20) { nodes { id state paintings { id url } sourceImage { id } } } }',
+      );
       times.push(performance.now() - start);
     }
     return { p50: round(quantile(times, 0.5)), p95: round(quantile(times, 0.95)) };
