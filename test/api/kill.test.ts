@@ -25,11 +25,12 @@ afterAll(async () => {
 });
 
 test('jobs on workers that are killed end all, each with one result, and none waits long', async () => {
-  const order = { ...(await storePaintParts(services, folder)), steps: 400, seed: 1 };
+  const order = { ...(await storePaintParts(services, folder)), steps: 200, seed: 1 };
   const result = await runKills(services, order, {
     jobs: 16,
     workers: 2,
-    killEveryMs: [500, 2500],
+    killEveryMs: [200, 1500],
+    mostKills: 4,
     databaseUrl: database.url,
     dataDir: folder,
     timeoutMs: 150_000,

@@ -13,6 +13,8 @@ export interface KillRun {
   readonly workers: number;
   /** Milliseconds from one kill to the next, drawn evenly between the two. */
   readonly killEveryMs: readonly [number, number];
+  /** Kills no more than so many; absent: as long as there are jobs. Fewer than a job's attempts: none can be given up. */
+  readonly mostKills?: number;
   readonly databaseUrl: string;
   readonly dataDir: string;
   /** Gives up after so long; what has not ended then is lost. */
@@ -101,12 +103,14 @@ export async function runKills(services: Services, order: PaintJobOrder, run: Ki
   for (let i = 0; i < run.workers; i++) start();
   const deadline = Date.now() + run.timeoutMs;
   const [least, most] = run.killEveryMs;
+  const { mostKills = Number.POSITIVE_INFINITY } = run;
   let nextKill = Date.now() + least;
   for (let ended = 0; ended < run.jobs && Date.now() < deadline; ended = await countEnded()) {
     run.onProgress?.(ended, killedAt.size);
     // While a victim is sought, look often: on a fast machine a job is over in less than the usual pause.
-    await sleep(Date.now() < nextKill ? 200 : 20);
-    if (Date.now() < nextKill || !(await killOne())) continue;
+    const seeking = Date.now() >= nextKill && killedAt.size < mostKills;
+    await sleep(seeking ? 20 : 200);
+    if (!seeking || !(await killOne())) continue;
     nextKill = Date.now() + least + Math.random() * (most - least);
   }
   over = true;
