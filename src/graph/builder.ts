@@ -49,6 +49,7 @@ export interface Builder {
   /** Nodes so far, in running order: what the reverse walk of autodiff reads. */
   nodes(): readonly GraphNode[];
   parameters(): readonly Parameter[];
+  /** The graph so far, without the nodes and constants that no output needs (gradients of plain inputs, mostly). */
   freeze(): Graph;
 }
 
@@ -140,13 +141,19 @@ export function createBuilder(graphName: string): Builder {
         const name = publicName.get(value.name);
         return name === undefined ? value : { ...value, name };
       };
+      const needed = new Set(outputs.map(({ value }) => value.name));
+      const live = nodes.toReversed().filter((node) => {
+        const used = node.outputs.some((value) => needed.has(value.name));
+        if (used) for (const value of node.inputs) if (value) needed.add(value.name);
+        return used;
+      });
       return Object.freeze({
         name: graphName,
         inputs: [...inputs],
         outputs: outputs.map(({ value }) => renamed(value)),
         parameters: [...parameters],
-        constants: [...constants],
-        nodes: nodes.map((node) => ({
+        constants: constants.filter(({ value }) => needed.has(value.name)),
+        nodes: live.toReversed().map((node) => ({
           ...node,
           inputs: node.inputs.map((value) => value && renamed(value)),
           outputs: node.outputs.map(renamed),

@@ -13,6 +13,8 @@ const TYPES = { float32: 1, int64: 7, bool: 9, float16: 10 } as const;
 export interface EncodeOptions {
   readonly weights?: Readonly<Record<string, Float32Array>>;
   readonly storage?: 'float32' | 'float16';
+  /** For `runInto` of a session: puts an empty sequence before the outputs, at which the runtime's binding ends its copying. */
+  readonly endCopying?: boolean;
 }
 
 /** Throws a GraphError unless every name is defined once, before it is used. */
@@ -69,6 +71,15 @@ function valueInfo(value: Value) {
   return { name: value.name, type: { tensorType: { elemType: TYPES[value.dtype], shape: { dim } } } };
 }
 
+/** An output that is no tensor, and the node that makes it. */
+const ENDING = {
+  node: { name: 'end_copying', opType: 'SequenceEmpty', output: ['end_copying'] },
+  output: {
+    name: 'end_copying',
+    type: { sequenceType: { elemType: { tensorType: { elemType: TYPES.float32 } } } },
+  },
+};
+
 function attributeProto(name: string, attribute: Attribute) {
   const type = onnx.AttributeProto.AttributeType;
   if ('int' in attribute) return { name, type: type.INT, i: attribute.int };
@@ -80,7 +91,7 @@ function attributeProto(name: string, attribute: Attribute) {
 /** The graph as ONNX bytes; every parameter needs its values in `weights`. */
 export function encodeModel(graph: Graph, options: EncodeOptions = {}): Uint8Array {
   checkGraph(graph);
-  const { weights = {}, storage = 'float32' } = options;
+  const { weights = {}, storage = 'float32', endCopying = false } = options;
   const initializer: object[] = [];
   const casts: object[] = [];
   for (const { value, data } of graph.constants) {
@@ -127,10 +138,10 @@ export function encodeModel(graph: Graph, options: EncodeOptions = {}): Uint8Arr
     opsetImport: [{ domain: '', version: OPSET }],
     graph: {
       name: graph.name,
-      node: [...casts, ...nodes],
+      node: [...casts, ...nodes, ...(endCopying ? [ENDING.node] : [])],
       initializer,
       input: graph.inputs.map(valueInfo),
-      output: graph.outputs.map(valueInfo),
+      output: [...(endCopying ? [ENDING.output] : []), ...graph.outputs.map(valueInfo)],
     },
   });
   return onnx.ModelProto.encode(message).finish();

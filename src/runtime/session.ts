@@ -25,6 +25,12 @@ export interface Session {
   readonly outputs: readonly TensorInfo[];
   /** Runs the graph once; blocks the event loop on CPU. Throws the runtime's error for wrong names or shapes. */
   run(feeds: Readonly<Record<string, Tensor>>, fetches?: readonly string[]): Promise<Record<string, Tensor>>;
+  /**
+   * Runs the graph once and writes its outputs, all that `targets` names, to the memory of these tensors. The Node binding
+   * (1.30) still copies every output to a fresh array, unless an output that is no tensor comes before (`endCopying` of
+   * encodeModel): there it throws, when all is written.
+   */
+  runInto(feeds: Readonly<Record<string, Tensor>>, targets: Readonly<Record<string, Tensor>>): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -42,6 +48,18 @@ export interface SessionOptions {
 /** A float32 tensor over `data` (not copied). */
 export function floats(data: Float32Array, shape: readonly number[]): Tensor {
   return { dtype: 'float32', data, shape };
+}
+
+/** What the binding says of an output that is no tensor; it converts outputs after the run, in the graph's order. */
+const NO_TENSOR = 'Non tensor type is temporarily not supported.';
+
+function native(tensors: Readonly<Record<string, Tensor>>): Record<string, ort.Tensor> {
+  return Object.fromEntries(
+    Object.entries(tensors).map(([name, { dtype, data, shape }]) => [
+      name,
+      new ort.Tensor(dtype as 'float32', data as Float32Array, shape),
+    ]),
+  );
 }
 
 function describe(metadata: readonly ort.InferenceSession.ValueMetadata[]): TensorInfo[] {
@@ -70,14 +88,14 @@ export async function openSession(
   const session = await (typeof model === 'string'
     ? ort.InferenceSession.create(model, settings)
     : ort.InferenceSession.create(model, settings));
+  const unconvertible = Object.fromEntries(
+    session.outputMetadata.filter(({ isTensor }) => !isTensor).map(({ name }) => [name, null]),
+  );
   return {
     inputs: describe(session.inputMetadata),
     outputs: describe(session.outputMetadata),
     async run(feeds, fetches) {
-      const given: Record<string, ort.Tensor> = {};
-      for (const [name, { dtype, data, shape }] of Object.entries(feeds)) {
-        given[name] = new ort.Tensor(dtype as 'float32', data as Float32Array, shape);
-      }
+      const given = native(feeds);
       const made = fetches ? await session.run(given, [...fetches]) : await session.run(given);
       const result: Record<string, Tensor> = {};
       for (const [name, value] of Object.entries(made)) {
@@ -89,6 +107,13 @@ export async function openSession(
         };
       }
       return result;
+    },
+    async runInto(feeds, targets) {
+      try {
+        await session.run(native(feeds), { ...unconvertible, ...native(targets) });
+      } catch (error) {
+        if (!(error instanceof Error && error.message === NO_TENSOR)) throw error;
+      }
     },
     close: () => session.release(),
   };

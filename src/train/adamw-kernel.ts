@@ -22,14 +22,16 @@ export type StateVectors = Readonly<Record<(typeof STATE_VECTORS)[number], Float
 export interface AdamwKernel {
   /** The state, all zero at first; the kernel updates these very arrays. */
   readonly state: StateVectors;
-  /** Sum of squares: float32 within a few thousand values, float64 beyond. */
-  sumOfSquares(values: Float32Array): number;
-  /** One update of the elements from `offset` on, by as many gradients. */
-  update(offset: number, gradient: Float32Array, scalars: AdamwScalars): void;
+  /** Where the gradients of a step are to be written, laid out as the state; the runtime writes them here itself. */
+  readonly gradient: Float32Array;
+  /** Sum of the gradients' squares: float32 within a few thousand values, float64 beyond. */
+  sumOfSquares(): number;
+  /** One update of `count` elements from `offset` on by their gradients. */
+  update(offset: number, count: number, scalars: AdamwScalars): void;
 }
 
-/** Gradients pass through a buffer of this many floats, small enough to stay in the cache. */
-const STAGE = 32_768;
+/** Squares are summed in float32 over this many values. */
+const BLOCK = 32_768;
 const PAGE_BYTES = 65_536;
 const MAX_PAGES = 65_536;
 
@@ -44,43 +46,34 @@ const wasm = (
   }
 ).WebAssembly;
 
-/** Allocates the state for `size` parameters. Throws a RangeError beyond what WebAssembly can address (4 GiB). */
+/** Allocates state and gradient of `size` parameters. Throws a RangeError beyond what WebAssembly can address (4 GiB). */
 export function createAdamwKernel(size: number): AdamwKernel {
   const stride = Math.ceil((size * 4) / 64) * 64;
-  const pages = Math.ceil((STATE_VECTORS.length * stride + STAGE * 4) / PAGE_BYTES);
-  if (pages > MAX_PAGES) throw new RangeError(`${size} parameters: the optimiser can hold 268 million`);
+  const gradientAt = STATE_VECTORS.length * stride;
+  const pages = Math.ceil((gradientAt + stride) / PAGE_BYTES);
+  if (pages > MAX_PAGES) throw new RangeError(`${size} parameters: the optimiser can hold 214 million`);
   const memory = new wasm.Memory({ initial: pages, maximum: pages });
   const module = new wasm.Module(kernelBytes());
   const { step, squares } = new wasm.Instance(module, { m: { m: memory } }).exports as {
     step: (...values: number[]) => void;
     squares: (at: number, count: number) => number;
   };
-  const stageAt = STATE_VECTORS.length * stride;
-  const stage = new Float32Array(memory.buffer, stageAt, STAGE);
-  const state = Object.fromEntries(
-    STATE_VECTORS.map((name, i) => [name, new Float32Array(memory.buffer, i * stride, size)]),
-  ) as StateVectors;
+  const vector = (at: number) => new Float32Array(memory.buffer, at, size);
   return {
-    state,
-    sumOfSquares(values) {
+    state: Object.fromEntries(STATE_VECTORS.map((name, i) => [name, vector(i * stride)])) as StateVectors,
+    gradient: vector(gradientAt),
+    sumOfSquares() {
       let sum = 0;
-      for (let from = 0; from < values.length; from += STAGE) {
-        const part = values.subarray(from, from + STAGE);
-        stage.set(part);
-        if (part.length < STAGE) stage.fill(0, part.length, part.length + 15);
-        sum += squares(stageAt, Math.ceil(part.length / 16) * 16);
-      }
+      // The last block may reach into the zeros that fill up the vector.
+      for (let from = 0; from < stride / 4; from += BLOCK)
+        sum += squares(gradientAt + 4 * from, Math.min(BLOCK, stride / 4 - from));
       return sum;
     },
-    update(offset, gradient, s) {
+    update(offset, count, s) {
       const scalars = [s.gradientScale, s.beta1, 1 - s.beta1, s.beta2, 1 - s.beta2];
       scalars.push(s.epsilon, s.stepSize, s.rootScale, s.keep, s.emaDecay, 1 - s.emaDecay);
-      for (let from = 0; from < gradient.length; from += STAGE) {
-        const part = gradient.subarray(from, from + STAGE);
-        stage.set(part);
-        const at = 4 * (offset + from);
-        step(at, stride + at, 2 * stride + at, 3 * stride + at, stageAt, part.length, ...scalars);
-      }
+      const at = 4 * offset;
+      step(at, stride + at, 2 * stride + at, 3 * stride + at, gradientAt + at, count, ...scalars);
     },
   };
 }

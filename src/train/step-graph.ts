@@ -43,7 +43,7 @@ export interface StepGraph {
   readonly layout: Layout;
   readonly optimiser: OptimiserSettings;
   readonly dataInputs: readonly Value[];
-  /** The output that holds each parameter's gradient, in the layout's order; two parameters may share one. */
+  /** The output that holds each parameter's gradient, in the layout's order. */
   readonly gradientNames: readonly string[];
   readonly metricNames: readonly string[];
 }
@@ -60,16 +60,12 @@ function layOut(parameters: readonly Parameter[]): Layout {
   return { parameters: ordered, offsets, sizes, size };
 }
 
-/** Names each distinct gradient as an output; one that no node makes (a plain input or constant) is copied first. */
+/** Makes each gradient an output; one that no node makes (a plain input or constant), or that is out already, is copied first. */
 function nameGradients(b: Builder, slopes: readonly Value[]): string[] {
-  const made = new Set(b.nodes().flatMap((node) => node.outputs.map((value) => value.name)));
-  const names = new Map<string, string>();
+  const free = new Set(b.nodes().flatMap((node) => node.outputs.map((value) => value.name)));
   return slopes.map((g, i) => {
-    const known = names.get(g.name);
-    if (known) return known;
     const name = `gradient_${i}`;
-    b.output(name, made.has(g.name) ? g : op.reshape(b, g, g.shape));
-    names.set(g.name, name);
+    b.output(name, free.delete(g.name) ? g : op.reshape(b, g, g.shape));
     return name;
   });
 }

@@ -93,7 +93,7 @@ export async function createTrainer(
   const { layout } = step;
   const { beta1, beta2, epsilon, weightDecay, clipNorm = Number.POSITIVE_INFINITY } = step.optimiser;
   const { threads, provider } = options;
-  const session: Session = await openSession(encodeModel(step.graph), {
+  const session: Session = await openSession(encodeModel(step.graph, { endCopying: true }), {
     ...(threads ? { threads } : {}),
     ...(provider ? { provider } : {}),
   });
@@ -102,33 +102,37 @@ export async function createTrainer(
   if (options.initial) copyWeights(state.params, layout, options.initial);
   else initialise(state.params, layout, options.seed);
   state.ema.set(state.params);
-  // The runtime reads the weights where the kernel writes them.
-  const parameterFeeds = Object.fromEntries(
-    layout.parameters.map(({ value, shape }, i) => {
-      const start = layout.offsets[i]!;
-      return [value.name, floats(state.params.subarray(start, start + layout.sizes[i]!), shape)];
-    }),
-  );
+  // The runtime reads weights and writes gradients where the kernel has them.
+  const inPlace = (flat: Float32Array, nameOf: (i: number) => string) =>
+    Object.fromEntries(
+      layout.parameters.map(({ shape }, i) => {
+        const start = layout.offsets[i]!;
+        return [nameOf(i), floats(flat.subarray(start, start + layout.sizes[i]!), shape)];
+      }),
+    );
+  const parameterFeeds = inPlace(state.params, (i) => layout.parameters[i]!.value.name);
+  const scalarNames = ['loss', ...step.metricNames.map((name) => `metric_${name}`)];
+  const scalars = Object.fromEntries(scalarNames.map((name) => [name, floats(new Float32Array(1), [])]));
+  const targets = { ...scalars, ...inPlace(kernel.gradient, (i) => step.gradientNames[i]!) };
   let done = 0;
 
   return {
     parameterCount: layout.size,
     stepsDone: () => done,
     async step(feeds, { learningRate, emaDecay = 0 }) {
-      const result = await session.run({ ...feeds, ...parameterFeeds });
-      const number = (name: string) => Number(result[name]!.data[0]);
+      await session.runInto({ ...feeds, ...parameterFeeds }, targets);
+      const number = (name: string) => Number(scalars[name]!.data[0]);
       const loss = number('loss');
       if (!Number.isFinite(loss))
         throw new NotFiniteError(`${step.graph.name}: the loss is ${loss} at step ${done + 1}`, done + 1);
-      const slopes = step.gradientNames.map((name) => result[name]!.data as Float32Array);
-      const gradientNorm = Math.sqrt(slopes.reduce((sum, g) => sum + kernel.sumOfSquares(g), 0));
+      const gradientNorm = Math.sqrt(kernel.sumOfSquares());
       // A finite loss may have an infinite slope (a root at 0): it would turn every weight into NaN.
       if (!Number.isFinite(gradientNorm))
         throw new NotFiniteError(
           `${step.graph.name}: the gradient's norm is ${gradientNorm} at step ${done + 1}`,
           done + 1,
         );
-      const scalars = {
+      const rates = {
         gradientScale: Math.min(1, clipNorm / (gradientNorm + 1e-6)),
         beta1,
         beta2,
@@ -140,7 +144,7 @@ export async function createTrainer(
       };
       layout.parameters.forEach(({ decay }, i) => {
         const keep = decay ? 1 - learningRate * weightDecay : 1;
-        kernel.update(layout.offsets[i]!, slopes[i]!, { ...scalars, keep });
+        kernel.update(layout.offsets[i]!, layout.sizes[i]!, { ...rates, keep });
       });
       done += 1;
       const metrics = Object.fromEntries(step.metricNames.map((name) => [name, number(`metric_${name}`)]));
