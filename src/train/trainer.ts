@@ -170,9 +170,8 @@ export async function createTrainer(
         Buffer.from(state[name].buffer, state[name].byteOffset, state[name].byteLength),
       );
       try {
-        await writeFile(`${path}.tmp`, Buffer.concat([Buffer.from(MAGIC), length, header, ...parts]), {
-          flush: true,
-        });
+        // One after the other: joined, they would take the state's memory a second time.
+        await writeFile(`${path}.tmp`, [Buffer.from(MAGIC), length, header, ...parts], { flush: true });
         await rename(`${path}.tmp`, path);
       } catch (error) {
         // On a full disk the torn file would keep the disk full.
