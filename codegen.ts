@@ -1,4 +1,5 @@
-// Resolver types from schema.graphql; parents are database rows, so that resolvers load what rows do not hold.
+// Resolver types from schema.graphql; parents are database rows, so that resolvers load what rows do not hold. And the SDK's
+// documents with the types of their variables and answers.
 
 import type { CodegenConfig } from '@graphql-codegen/cli';
 
@@ -49,6 +50,18 @@ const config: CodegenConfig = {
             output: 'never',
           },
         },
+      },
+    },
+    'src/generated/operations.ts': {
+      documents: 'src/sdk/operations.graphql',
+      plugins: ['typescript-operations', 'typed-document-node'],
+      config: {
+        documentMode: 'string',
+        useTypeImports: true,
+        enumsAsTypes: true,
+        skipTypename: true,
+        defaultScalarType: 'unknown',
+        scalars: { ID: 'string', DateTime: 'string', JSON: 'unknown', Upload: { input: 'Blob', output: 'never' } },
       },
     },
   },

@@ -16,6 +16,7 @@ const SOURCES = [
   'prisma/schema.prisma',
   'prisma.config.ts',
   'schema.graphql',
+  'src/sdk/operations.graphql',
   'codegen.ts',
   'package-lock.json',
 ];

@@ -22,6 +22,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   services: ['store', 'queue', 'fmri', 'imaging', 'stats', 'design', 'generated'],
   jobs: ['services', 'store', 'queue', 'painter', 'train', 'runtime', 'metrics', 'imaging'],
   api: ['services', 'generated', 'store'],
+  sdk: ['generated'],
+  cli: ['sdk'],
 };
 const COMMON = ['config.ts', 'errors.ts', 'log.ts'];
 
@@ -78,8 +80,15 @@ test('no file is longer than 400 lines, and each opens by saying what it holds',
   expect(files.filter((file) => !text.get(file)!.startsWith('//'))).toEqual([]);
 });
 
-test('the environment is read in config.ts only, onnxruntime-node in runtime only', () => {
-  expect(files.filter((file) => file !== 'config.ts' && /process\.env\b/.test(text.get(file)!))).toEqual([]);
+test('what is built for other programs holds nothing of the server, not even its configuration', () => {
+  const client = files.filter((file) => /^(sdk|cli)\//.test(file));
+  const targets = new Set(client.flatMap(importsOf).filter((target) => !client.includes(target)));
+  expect([...targets]).toEqual(['generated/operations.ts']);
+});
+
+test('the environment is read in config.ts, and for the command line in cli/settings.ts; onnxruntime-node in runtime only', () => {
+  const readers = ['config.ts', 'cli/settings.ts'];
+  expect(files.filter((file) => !readers.includes(file) && /process\.env\b/.test(text.get(file)!))).toEqual([]);
   expect(
     files.filter((file) => roomOf(file) !== 'runtime' && text.get(file)!.includes("'onnxruntime-node'")),
   ).toEqual([]);

@@ -1,0 +1,78 @@
+// `mindpainter/sdk`: a MindPainter server for programs.
+
+import type { TypedDocumentString } from '../generated/operations.js';
+import { createDownloads, type Downloads } from './downloads.js';
+import { createJobs, type Jobs } from './jobs.js';
+import { createImages, createMasks, createModels, type Images, type Masks, type Models } from './pictures.js';
+import { createSubjects, type Subjects } from './subjects.js';
+import { createTraining, type Training } from './training.js';
+import { type CallOptions, createTransport, parseServer, type Transport } from './transport.js';
+
+export { type Downloadable, writeWhole } from './downloads.js';
+export { type ErrorCode, hasCode, MindPainterError, type UserError } from './errors.js';
+export {
+  type Batch,
+  endedCount,
+  hasEnded,
+  type Job,
+  type JobEvent,
+  type Painting,
+  type PaintJobFieldsInput,
+  type PaintJobState,
+  type SubmitPaintJobInput,
+  type SubmitPaintJobsInput,
+  type WaitOptions,
+} from './jobs.js';
+export type { Image, Mask, Model } from './pictures.js';
+export type { Session, Subject, Trial, WithdrawalReport } from './subjects.js';
+export { type CreateTrainingRunInput, rests, type TrainingRun, type TrainingRunState } from './training.js';
+export type { FileSource } from './uploads.js';
+
+export interface MindPainterOptions {
+  /** Address of the server; default http://127.0.0.1:4000. */
+  readonly url?: string;
+  /** An API token. Without one, requests are the local user's where the server has one, else nobody's. */
+  readonly token?: string | undefined;
+  /** How long an answer may take; uploads and downloads ten times as long. Default 60 s. */
+  readonly timeoutMs?: number;
+}
+
+/** A connection to one server. Close it, or let `await using` do so, when a subscription may still be open. */
+export class MindPainter {
+  readonly url: string;
+  readonly subjects: Subjects;
+  readonly images: Images;
+  readonly masks: Masks;
+  readonly models: Models;
+  readonly jobs: Jobs;
+  readonly training: Training;
+  readonly downloads: Downloads;
+  readonly #transport: Transport;
+
+  constructor({ url = 'http://127.0.0.1:4000', token, timeoutMs = 60_000 }: MindPainterOptions = {}) {
+    this.url = parseServer(url).href;
+    const transport = createTransport({ url, token, timeoutMs });
+    this.#transport = transport;
+    this.subjects = createSubjects(transport);
+    this.images = createImages(transport);
+    this.masks = createMasks(transport);
+    this.models = createModels(transport);
+    this.jobs = createJobs(transport);
+    this.training = createTraining(transport);
+    this.downloads = createDownloads(transport);
+  }
+
+  /** Sends a query of your own, for what the methods do not select. */
+  query<R = unknown>(document: string, variables: object = {}, options: CallOptions = {}): Promise<R> {
+    return this.#transport.query(document as unknown as TypedDocumentString<R, object>, variables, options);
+  }
+
+  /** Ends open subscriptions. */
+  close(): Promise<void> {
+    return this.#transport.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
