@@ -61,7 +61,12 @@ const config: CodegenConfig = {
         enumsAsTypes: true,
         skipTypename: true,
         defaultScalarType: 'unknown',
-        scalars: { ID: 'string', DateTime: 'string', JSON: 'unknown', Upload: { input: 'Blob', output: 'never' } },
+        scalars: {
+          ID: 'string',
+          DateTime: 'string',
+          JSON: 'unknown',
+          Upload: { input: 'Blob', output: 'never' },
+        },
       },
     },
   },

@@ -88,7 +88,9 @@ test('what is built for other programs holds nothing of the server, not even its
 
 test('the environment is read in config.ts, and for the command line in cli/settings.ts; onnxruntime-node in runtime only', () => {
   const readers = ['config.ts', 'cli/settings.ts'];
-  expect(files.filter((file) => !readers.includes(file) && /process\.env\b/.test(text.get(file)!))).toEqual([]);
+  expect(files.filter((file) => !readers.includes(file) && /process\.env\b/.test(text.get(file)!))).toEqual(
+    [],
+  );
   expect(
     files.filter((file) => roomOf(file) !== 'runtime' && text.get(file)!.includes("'onnxruntime-node'")),
   ).toEqual([]);
