@@ -35,7 +35,7 @@ export class LineFaults extends Error {
   }
 }
 
-const EXIT_OF_CODE: Partial<Record<ErrorCode | 'UNAUTHENTICATED' | 'FORBIDDEN', number>> = {
+const EXIT_OF_CODE: Partial<Record<ErrorCode, number>> = {
   NOT_FOUND: EXIT.notFound,
   UNAUTHENTICATED: EXIT.notSignedIn,
   FORBIDDEN: EXIT.notSignedIn,
@@ -57,7 +57,7 @@ export function report(error: unknown, out: Output, json: boolean): number {
   }
   if (!(error instanceof MindPainterError)) throw error;
   const { code, message, field, retryAfterSeconds } = error;
-  const hint = (code as string) === 'UNAUTHENTICATED' ? '; sign in with: mindpainter login' : '';
+  const hint = code === 'UNAUTHENTICATED' ? '; sign in with: mindpainter login' : '';
   out.fault(`${message}${field && !message.includes(field) ? ` (${field})` : ''}${hint}`);
   if (json) out.data({ error: { code, message, field, retryAfterSeconds } }, []);
   return EXIT_OF_CODE[code] ?? EXIT.failure;

@@ -3,6 +3,7 @@
 import { Command } from 'commander';
 import { addBatch } from './commands/batch.js';
 import { addLab } from './commands/lab.js';
+import { addLogin } from './commands/login.js';
 import { addPaint } from './commands/paint.js';
 import { addTrain } from './commands/train.js';
 import { addWatch } from './commands/watch.js';
@@ -27,6 +28,7 @@ export function createProgram(): Command {
     .addHelpText('after', AFTER)
     .showHelpAfterError('(--help shows how)')
     .exitOverride();
+  addLogin(program);
   addLab(program);
   addPaint(program);
   addBatch(program);

@@ -8,6 +8,8 @@ import { configPath, isExposed, loadSettings } from './settings.js';
 
 export interface Cli {
   readonly mp: MindPainter;
+  /** The server as it was given. */
+  readonly server: string;
   readonly out: Output;
   readonly json: boolean;
   /** Aborted by Ctrl-C. */
@@ -64,7 +66,11 @@ export function run<O extends object = Options>(body: Body<O>) {
         left = lines;
       };
       const args = given.slice(0, -2) as never[];
-      const code = await body({ mp, out, json, signal: stop.signal, goesOn }, options, ...args);
+      const code = await body(
+        { mp, server: settings.server, out, json, signal: stop.signal, goesOn },
+        options,
+        ...args,
+      );
       process.exitCode = typeof code === 'number' ? code : EXIT.ok;
     } catch (error) {
       if (stop.signal.aborted) {

@@ -1,6 +1,6 @@
 // `mindpainter/sdk`: a MindPainter server for programs.
 
-import type { TypedDocumentString } from '../generated/operations.js';
+import { type TypedDocumentString, ViewerDocument, type ViewerQuery } from '../generated/operations.js';
 import { createDownloads, type Downloads } from './downloads.js';
 import { createJobs, type Jobs } from './jobs.js';
 import { createImages, createMasks, createModels, type Images, type Masks, type Models } from './pictures.js';
@@ -27,6 +27,9 @@ export type { Image, Mask, Model } from './pictures.js';
 export type { Session, Subject, Trial, WithdrawalReport } from './subjects.js';
 export { type CreateTrainingRunInput, rests, type TrainingRun, type TrainingRunState } from './training.js';
 export type { FileSource } from './uploads.js';
+
+/** Who a token, or being on the server's own machine, makes the caller. */
+export type Viewer = NonNullable<ViewerQuery['viewer']>;
 
 export interface MindPainterOptions {
   /** Address of the server; default http://127.0.0.1:4000. */
@@ -60,6 +63,11 @@ export class MindPainter {
     this.jobs = createJobs(transport);
     this.training = createTraining(transport);
     this.downloads = createDownloads(transport);
+  }
+
+  /** Who asks, or undefined if nobody is signed in. Throws UNAUTHENTICATED for a token that is not good. */
+  async viewer(options: CallOptions = {}): Promise<Viewer | undefined> {
+    return (await this.#transport.query(ViewerDocument, {}, options)).viewer ?? undefined;
   }
 
   /** Sends a query of your own, for what the methods do not select. */

@@ -65,8 +65,8 @@ interface Answer<R> {
 const NEVER_SENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'UND_ERR_CONNECT_TIMEOUT']);
 const KEEP_ALIVE_MS = 15_000;
 const CODES_OF_STATUS: Readonly<Record<number, ErrorCode>> = {
-  401: 'UNAUTHENTICATED' as ErrorCode,
-  403: 'FORBIDDEN' as ErrorCode,
+  401: 'UNAUTHENTICATED',
+  403: 'FORBIDDEN',
   404: 'NOT_FOUND',
   413: 'TOO_LARGE',
   429: 'LIMIT_REACHED',
@@ -289,10 +289,7 @@ function subscriptionError(error: unknown, server: URL, signal?: AbortSignal): u
   }
   const { code, reason } = error as { code?: unknown; reason?: unknown };
   if (code === 4401 || code === 4403)
-    return new MindPainterError(
-      'UNAUTHENTICATED' as ErrorCode,
-      'the token is not known, has expired, or was revoked',
-    );
+    return new MindPainterError('UNAUTHENTICATED', 'the token is not known, has expired, or was revoked');
   const why = reason || (error as { message?: unknown }).message || code || 'closed';
   return new MindPainterError('UNREACHABLE', `the connection to ${server.origin} broke: ${why}`, {
     cause: error,

@@ -1,6 +1,6 @@
 // The command line as a user runs it, against a real server and worker: every command, its exit codes, and what interrupts it.
 
-import { chmod, readdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -227,11 +227,34 @@ test('exit codes and one line each: usage, not found, no server, a place that ca
   ]);
   expect(unwritable).toMatchObject({ code: 1 });
   expect(unwritable.stderr).toContain('cannot write no/such/folder.png: there is no such folder');
-  const path = join(lab.folder, 'config/mindpainter');
-  await writeFile(path, 'a file where a folder should be');
-  expect((await lab.cli(['models', 'list'])).code).toBe(0);
-  await chmod(path, 0o600);
 }, 90_000);
+
+test('a token is asked of the server, kept for its owner only, and sent to that server only; a wrong one is said to be so', async () => {
+  const token = await lab.makeAdmin('ada');
+  const path = join(lab.folder, 'config/mindpainter/config.json');
+  const wrong = await lab.cli(['login'], { input: `${token}x\n` });
+  expect(wrong).toMatchObject({ code: 4, stderr: expect.stringContaining('the token is not known') });
+  expect(await readdir(join(lab.folder, 'config'))).toEqual([]);
+  expect((await lab.cli(['login'], { input: '' })).code).toBe(2);
+  expect((await lab.cli(['whoami'])).stdout).toMatch(/^local, admin/);
+  const right = await lab.cli(['login'], { input: `${token}\n` });
+  expect(right).toMatchObject({ code: 0, stdout: expect.stringContaining('as ada, admin') });
+  expect(right.stdout + right.stderr).not.toContain(token);
+  expect((await stat(path)).mode & 0o777).toBe(0o600);
+  expect((await lab.cli(['whoami'])).stdout).toMatch(/^ada, admin/);
+  const elsewhere = lab.url.replace('127.0.0.1', 'localhost');
+  expect((await lab.cli(['whoami', '--server', elsewhere])).stdout).toMatch(/^local, admin/);
+  const given = await lab.cli(['models', 'list'], { env: { MINDPAINTER_TOKEN: 'wrong' } });
+  expect(given).toMatchObject({ code: 4, stdout: '', stderr: expect.stringContaining('mindpainter login') });
+  await chmod(path, 0o644);
+  expect((await lab.cli(['whoami'])).stderr).toContain('others can read');
+  expect((await lab.cli(['logout'])).code).toBe(0);
+  expect((await lab.cli(['whoami'])).stdout).toMatch(/^local, admin/);
+  expect(await readFile(path, 'utf8')).not.toContain(token);
+  await writeFile(path, '{');
+  expect(await lab.cli(['whoami'])).toMatchObject({ code: 1, stderr: expect.stringContaining('is damaged') });
+  await rm(path);
+}, 60_000);
 
 test('a subject falls only after its report was seen', async () => {
   await lab.cli(['subjects', 'create', '99']);
@@ -264,5 +287,4 @@ test('bash completes commands, options and their words; every command has exampl
   };
   walk(createProgram(), '');
   expect(leaves).toEqual([]);
-  expect((await readFile('docs/guides/program.md', 'utf8')).match(/\| 130 \|/)).not.toBeNull();
 }, 60_000);

@@ -2,11 +2,12 @@
 // folder with the files that a lab has; and the command line as a user runs it.
 
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { writeNpy } from '../../src/fmri/npy.js';
 import { encodePng } from '../../src/imaging/decode.js';
@@ -38,6 +39,10 @@ export interface ClientLab {
   killServer(): Promise<void>;
   startWorker(): Promise<void>;
   stopWorker(): Promise<void>;
+  /** The client as a package, built for this lab. */
+  readonly client: string;
+  /** Makes an admin and returns a token of theirs. */
+  makeAdmin(name: string): Promise<string>;
   /** Starts `mindpainter` in the lab's folder. */
   start(args: readonly string[], options?: { input?: string; env?: Record<string, string> }): Command;
   /** Runs it to its end. */
@@ -72,6 +77,15 @@ export function follow(child: ChildProcess): Command {
   };
 }
 
+/** Builds the client into a folder of the repository, where it finds its dependencies. */
+async function buildClient(): Promise<string> {
+  const folder = join(ROOT, 'dist', `test-${randomBytes(6).toString('hex')}`);
+  const args = ['--import', 'tsx', 'scripts/build-client.ts', folder];
+  const { code, stdout, stderr } = await follow(spawn(process.execPath, args, { cwd: ROOT })).ended;
+  if (code !== 0) throw new Error(`the client was not built: ${stdout}${stderr}`);
+  return folder;
+}
+
 async function freePort(): Promise<number> {
   const probe = createServer().listen(0, '127.0.0.1');
   await once(probe, 'listening');
@@ -98,32 +112,39 @@ async function writeFiles(folder: string): Promise<void> {
   await writeFile(join(folder, 'trials.csv'), 'stimulus\na\nb\na\n');
 }
 
-/** Starts a lab whose server has the tiny bundle as its model; no worker runs until `startWorker`. */
-export async function startClientLab(): Promise<ClientLab> {
+/**
+ * Starts a lab whose server has the tiny bundle as its model; no worker runs until `startWorker`. Requests are the local
+ * admin's, unless a `secret` is given: then nobody's without a token.
+ */
+export async function startClientLab({ secret = '' } = {}): Promise<ClientLab> {
   const folder = await mkdtemp(join(tmpdir(), 'mindpainter-client-'));
   await mkdir(join(folder, 'config'));
   await writeTinyBundle(join(folder, 'bundle'));
   await writeFiles(folder);
-  const database = await createTestDatabase();
+  const [client, database] = await Promise.all([buildClient(), createTestDatabase()]);
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const programs = new Map<string, Command>();
   const { MINDPAINTER_TOKEN: _, MINDPAINTER_URL: __, ...inherited } = process.env;
 
+  const run = (name: string, ...args: string[]) =>
+    follow(
+      spawn(process.execPath, ['--import', 'tsx', `src/main/${name}.ts`, ...args], {
+        cwd: ROOT,
+        env: {
+          ...inherited,
+          DATABASE_URL: database.url,
+          MINDPAINTER_DATA_DIR: join(folder, 'data'),
+          MINDPAINTER_MODELS: join(folder, 'bundle'),
+          MINDPAINTER_SECRET: secret,
+          PORT: String(port),
+          LOG_LEVEL: 'error',
+        },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      }),
+    );
   async function startProgram(name: 'server' | 'worker', ready: RegExp) {
-    const child = spawn(process.execPath, ['--import', 'tsx', `src/main/${name}.ts`], {
-      cwd: ROOT,
-      env: {
-        ...inherited,
-        DATABASE_URL: database.url,
-        MINDPAINTER_DATA_DIR: join(folder, 'data'),
-        MINDPAINTER_MODELS: join(folder, 'bundle'),
-        PORT: String(port),
-        LOG_LEVEL: 'error',
-      },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    const program = follow(child);
+    const program = run(name);
     programs.set(name, program);
     await program.says(ready);
   }
@@ -134,8 +155,7 @@ export async function startClientLab(): Promise<ClientLab> {
     await program?.ended;
   }
   const start: ClientLab['start'] = (args, { input, env = {} } = {}) => {
-    const cli = resolve(ROOT, 'src/cli/main.ts');
-    const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), cli, ...args], {
+    const child = spawn(process.execPath, [join(client, 'bin/mindpainter.js'), ...args], {
       cwd: folder,
       env: { ...inherited, MINDPAINTER_URL: url, XDG_CONFIG_HOME: join(folder, 'config'), ...env },
       stdio: ['pipe', 'pipe', 'pipe'],
@@ -151,6 +171,12 @@ export async function startClientLab(): Promise<ClientLab> {
     killServer: () => stopProgram('server', 'SIGKILL'),
     startWorker: () => startProgram('worker', /waits for paint jobs/),
     stopWorker: () => stopProgram('worker', 'SIGTERM'),
+    client,
+    async makeAdmin(name) {
+      const { code, stdout, stderr } = await run('admin', '--name', name).ended;
+      if (code !== 0) throw new Error(stderr);
+      return stdout.trim();
+    },
     start,
     cli: (args, options) => start(args, options).ended,
     async close() {
@@ -158,6 +184,7 @@ export async function startClientLab(): Promise<ClientLab> {
       await stopProgram('server', 'SIGTERM');
       await database.drop();
       await rm(folder, { recursive: true, force: true });
+      await rm(client, { recursive: true, force: true });
     },
   };
   await lab.startServer();
