@@ -11,14 +11,13 @@ import { loadConfig } from '../src/config.js';
 import { writeNpy } from '../src/fmri/npy.js';
 import { encodePng } from '../src/imaging/decode.js';
 import { createLog } from '../src/log.js';
-import { createClient } from '../src/main/demo/client.js';
 import { startPlatform } from '../src/main/platform.js';
+import { MindPainter } from '../src/sdk/client.js';
 import { drawPhotographSizeScene } from '../src/toy/photograph-scene.js';
 import { createRng } from '../src/train/rng.js';
 
 const QUERIES = 200;
 const JOBS = 4;
-const ERRORS = 'userErrors { code message field }';
 
 const quantile = (values: readonly number[], q: number) =>
   [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(q * values.length))]!;
@@ -33,9 +32,8 @@ const platform = await startPlatform(
   createLog('warn'),
 );
 let training: ChildProcess | undefined;
+const mp = new MindPainter({ url: platform.url });
 try {
-  const client = createClient(platform.url);
-
   /** Starts a run that outlasts the measurement; resolves when its first progress is there. */
   async function startTraining(): Promise<void> {
     const session = ['01', '02', '03'].flatMap((label) => [
@@ -53,14 +51,14 @@ try {
     ];
     training = spawn(
       process.execPath,
-      program('src/main/train.ts', [...args, ...rest, '--set', 'pseudoBrainGenerator.steps=100000']),
+      program('src/cli/main.ts', ['train', ...args, ...rest, '--set', 'pseudoBrainGenerator.steps=100000']),
       { stdio: ['ignore', 'ignore', 'inherit'] },
     );
     training.on('exit', (code) => {
       if (code) process.stderr.write(`the training ended with ${code}\n`);
     });
     for (;;) {
-      const { trainingRuns } = await client.send<{
+      const { trainingRuns } = await mp.query<{
         trainingRuns: { nodes: { step: number }[] };
       }>('{ trainingRuns(first: 1) { nodes { step } } }');
       if ((trainingRuns.nodes[0]?.step ?? 0) > 0) return;
@@ -69,48 +67,29 @@ try {
     }
   }
 
-  const { models } = await client.send<{ models: { nodes: { id: string; voxels: number }[] } }>(
-    '{ models(first: 1) { nodes { id voxels } } }',
+  const { value: model } = await mp.models.list().next();
+  if (!model) throw new Error('no model is registered');
+  const { id: subjectId } = await mp.subjects.create('01', { simulated: true });
+  const session = await mp.subjects.importSession({
+    subjectId,
+    label: '09',
+    betas: writeNpy(createRng(2).fillNormal(new Float32Array(model.voxels)), [1, model.voxels]),
+    trials: Buffer.from('stimulus\na\n'),
+  });
+  const { value: trial } = await mp.subjects.trials({ sessionId: session.id }).next();
+  const { id: imageId } = await mp.images.upload(
+    await encodePng(drawPhotographSizeScene(createRng(3), 768, 512)),
   );
-  const model = models.nodes[0]!;
-  const { createSubject } = await client.send<{ createSubject: { subject: { id: string } } }>(
-    `mutation { createSubject(input: { label: "01", simulated: true }) { subject { id } ${ERRORS} } }`,
-  );
-  const betas = writeNpy(createRng(2).fillNormal(new Float32Array(model.voxels)), [1, model.voxels]);
-  const { importFmriSession } = await client.send<{
-    importFmriSession: { fmriSession: { trials: { nodes: { id: string }[] } } };
-  }>(
-    `mutation($input: ImportFmriSessionInput!) { importFmriSession(input: $input) {
-      fmriSession { trials(first: 1) { nodes { id } } } ${ERRORS} } }`,
-    { input: { subjectId: createSubject.subject.id, label: '09', betas: null, trials: null } },
-    {
-      'input.betas': { name: 'b.npy', type: 'application/octet-stream', bytes: betas },
-      'input.trials': { name: 't.csv', type: 'text/csv', bytes: Buffer.from('stimulus\na\n') },
-    },
-  );
-  const { uploadSourceImage } = await client.send<{ uploadSourceImage: { sourceImage: { id: string } } }>(
-    `mutation($input: UploadSourceImageInput!) { uploadSourceImage(input: $input) { sourceImage { id } ${ERRORS} } }`,
-    { input: { file: null } },
-    {
-      'input.file': {
-        name: 's.png',
-        type: 'image/png',
-        bytes: await encodePng(drawPhotographSizeScene(createRng(3), 768, 512)),
-      },
-    },
-  );
-  const imageId = uploadSourceImage.sourceImage.id;
-  const { createMask } = await client.send<{ createMask: { mask: { id: string } } }>(
-    `mutation($input: CreateMaskInput!) { createMask(input: $input) { mask { id } ${ERRORS} } }`,
-    { input: { imageId, shape: 'RECTANGLE', left: 0.3, top: 0.2, width: 0.4, height: 0.6 } },
-  );
+  const box = { left: 0.3, top: 0.2, width: 0.4, height: 0.6 };
+  const { id: maskId } = await mp.masks.create({ imageId, shape: 'RECTANGLE', ...box });
+  const parts = { imageId, maskId, modelId: model.id, trialIds: [trial!.id] };
 
   /** Milliseconds of the job list's first page, one query after another. */
   async function queries(): Promise<{ p50: number; p95: number }> {
     const times: number[] = [];
     for (let i = 0; i < QUERIES; i++) {
       const start = performance.now();
-      await client.send(
+      await mp.query(
         '{ paintJobs(first: 20) { nodes { id state paintings { id url } sourceImage { id } } } }',
       );
       times.push(performance.now() - start);
@@ -122,30 +101,8 @@ try {
     const times: number[] = [];
     for (let seed = from; seed < from + JOBS; seed++) {
       const start = performance.now();
-      const { submitPaintJob } = await client.send<{ submitPaintJob: { paintJob: { id: string } } }>(
-        `mutation($input: SubmitPaintJobInput!) { submitPaintJob(input: $input) { paintJob { id } ${ERRORS} } }`,
-        {
-          input: {
-            imageId,
-            maskId: createMask.mask.id,
-            modelId: model.id,
-            trialIds: [importFmriSession.fmriSession.trials.nodes[0]!.id],
-            seed,
-            paintingCount: 4,
-          },
-        },
-      );
-      for (let state = ''; state !== 'SUCCEEDED'; await sleep(20)) {
-        ({ state } = (
-          await client.send<{ paintJob: { state: string } }>(
-            'query($id: ID!) { paintJob(id: $id) { state } }',
-            {
-              id: submitPaintJob.paintJob.id,
-            },
-          )
-        ).paintJob);
-        if (state === 'FAILED') throw new Error('a paint job failed');
-      }
+      const { id } = await mp.jobs.submit({ ...parts, seed, paintingCount: 4 });
+      await mp.jobs.wait(id);
       times.push((performance.now() - start) / 1000);
     }
     return Number(quantile(times, 0.5).toFixed(2));
@@ -171,6 +128,7 @@ try {
     training.kill('SIGKILL');
     await once(training, 'exit');
   }
+  await mp.close();
   await platform.stop();
   await rm(dataDir, { recursive: true, force: true });
 }

@@ -5,17 +5,15 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createClient as createWatcher } from 'graphql-ws';
-import { WebSocket } from 'ws';
 import { loadConfig } from '../src/config.js';
 import { writeNpy } from '../src/fmri/npy.js';
 import { encodePng } from '../src/imaging/decode.js';
 import { createLog } from '../src/log.js';
-import { createClient } from '../src/main/demo/client.js';
 import { startPlatform } from '../src/main/platform.js';
 import { loadBundle } from '../src/painter/bundle.js';
 import { openPainter } from '../src/painter/painter.js';
 import { floats } from '../src/runtime/session.js';
+import { MindPainter } from '../src/sdk/client.js';
 import { drawPhotographSizeScene } from '../src/toy/photograph-scene.js';
 import { createRng } from '../src/train/rng.js';
 
@@ -59,76 +57,32 @@ async function bareSeconds(folder: string): Promise<() => Promise<number>> {
 const dataDir = await mkdtemp(join(tmpdir(), 'mindpainter-bench-'));
 const config = { ...loadConfig(), dataDir, host: '127.0.0.1', secret: undefined, port: 0 };
 const platform = await startPlatform(config, createLog('warn'));
-const watcher = createWatcher({
-  url: `${platform.url.replace('http', 'ws')}/graphql`,
-  webSocketImpl: WebSocket,
-  lazy: false,
-});
+const mp = new MindPainter({ url: platform.url });
 try {
-  const client = createClient(platform.url);
-  const errors = 'userErrors { code message field }';
-  const { models } = await client.send<{ models: { nodes: { id: string; voxels: number }[] } }>(
-    '{ models(first: 1) { nodes { id voxels } } }',
-  );
-  const model = models.nodes[0]!;
-  const { createSubject } = await client.send<{ createSubject: { subject: { id: string } } }>(
-    `mutation { createSubject(input: { label: "01", simulated: true }) { subject { id } ${errors} } }`,
-  );
+  const { value: model } = await mp.models.list().next();
+  if (!model) throw new Error('no model is registered');
+  const { id: subjectId } = await mp.subjects.create('01', { simulated: true });
   const betas = createRng(2).fillNormal(new Float32Array(4 * model.voxels));
-  const { importFmriSession } = await client.send<{
-    importFmriSession: { fmriSession: { trials: { nodes: { id: string }[] } } };
-  }>(
-    `mutation($input: ImportFmriSessionInput!) { importFmriSession(input: $input) {
-      fmriSession { trials(first: 4) { nodes { id } } } ${errors} } }`,
-    { input: { subjectId: createSubject.subject.id, label: '01', betas: null, trials: null } },
-    {
-      'input.betas': {
-        name: 'b.npy',
-        type: 'application/octet-stream',
-        bytes: writeNpy(betas, [4, model.voxels]),
-      },
-      'input.trials': { name: 't.csv', type: 'text/csv', bytes: Buffer.from('stimulus\na\nb\nc\nd\n') },
-    },
-  );
+  const session = await mp.subjects.importSession({
+    subjectId,
+    label: '01',
+    betas: writeNpy(betas, [4, model.voxels]),
+    trials: Buffer.from('stimulus\na\nb\nc\nd\n'),
+  });
+  const { value: trial } = await mp.subjects.trials({ sessionId: session.id }).next();
   /** Uploads a drawn picture with a mask of 24 % of it; what it gives is submitted with each job. */
   const prepare = async (width: number, height: number) => {
     const bytes = await encodePng(drawPhotographSizeScene(createRng(3), width, height));
-    const { uploadSourceImage } = await client.send<{ uploadSourceImage: { sourceImage: { id: string } } }>(
-      `mutation($input: UploadSourceImageInput!) { uploadSourceImage(input: $input) { sourceImage { id } ${errors} } }`,
-      { input: { file: null } },
-      { 'input.file': { name: 's.png', type: 'image/png', bytes } },
-    );
-    const imageId = uploadSourceImage.sourceImage.id;
-    const { createMask } = await client.send<{ createMask: { mask: { id: string } } }>(
-      `mutation($input: CreateMaskInput!) { createMask(input: $input) { mask { id } ${errors} } }`,
-      { input: { imageId, shape: 'RECTANGLE', left: 0.3, top: 0.2, width: 0.4, height: 0.6 } },
-    );
-    return { imageId, maskId: createMask.mask.id };
+    const { id: imageId } = await mp.images.upload(bytes);
+    const box = { left: 0.3, top: 0.2, width: 0.4, height: 0.6 };
+    const { id: maskId } = await mp.masks.create({ imageId, shape: 'RECTANGLE', ...box });
+    return { imageId, maskId };
   };
   const job = async (picture: { imageId: string; maskId: string }, seed: number) => {
     const start = performance.now();
-    const { submitPaintJob } = await client.send<{ submitPaintJob: { paintJob: { id: string } } }>(
-      `mutation($input: SubmitPaintJobInput!) { submitPaintJob(input: $input) { paintJob { id } ${errors} } }`,
-      {
-        input: {
-          ...picture,
-          modelId: model.id,
-          seed,
-          steps: STEPS,
-          paintingCount: PAINTINGS,
-          trialIds: [importFmriSession.fmriSession.trials.nodes[0]!.id],
-        },
-      },
-    );
-    let state = 'QUEUED';
-    for await (const { data } of watcher.iterate<{ paintJobProgress: { state: string } }>({
-      query: 'subscription($id: ID!) { paintJobProgress(id: $id) { state } }',
-      variables: { id: submitPaintJob.paintJob.id },
-    })) {
-      if (data) state = data.paintJobProgress.state;
-      if (state === 'SUCCEEDED') break;
-    }
-    if (state !== 'SUCCEEDED') throw new Error(`the job ended as ${state}`);
+    const parts = { ...picture, modelId: model.id, trialIds: [trial!.id] };
+    const { id } = await mp.jobs.submit({ ...parts, seed, steps: STEPS, paintingCount: PAINTINGS });
+    await mp.jobs.wait(id);
     return (performance.now() - start) / 1000;
   };
   const bare = await bareSeconds(config.modelFolders[0]!);
@@ -151,7 +105,7 @@ try {
   const facts = { steps: STEPS, paintings: PAINTINGS, rounds: ROUNDS, largeRounds: LARGE_ROUNDS };
   process.stdout.write(`${JSON.stringify({ overheadRatio, overheadRatio12Megapixels, ...facts })}\n`);
 } finally {
-  await watcher.dispose();
+  await mp.close();
   await platform.stop();
   await rm(dataDir, { recursive: true, force: true });
 }

@@ -54,11 +54,6 @@ export interface Config {
   readonly trainingThreads: number | undefined;
 }
 
-/** The token by which programs that are clients of a server say who they are; absent: as whoever sits at this machine. */
-export function loadToken(environment: NodeJS.ProcessEnv = process.env): string | undefined {
-  return environment.MINDPAINTER_TOKEN?.trim() || undefined;
-}
-
 /** Reads the environment; an empty variable counts as absent. Throws one AppError BAD_INPUT that lists every fault. */
 export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config {
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value?.trim()));

@@ -11,11 +11,11 @@ import { decodeRgb, encodePng } from '../imaging/decode.js';
 import { presetMask } from '../imaging/mask-shapes.js';
 import type { RgbImage } from '../imaging/types.js';
 import { createLog } from '../log.js';
+import { MindPainter } from '../sdk/client.js';
 import { drawPhotographSizeScene } from '../toy/photograph-scene.js';
 import { drawScene, type SceneSpec, sampleScene } from '../toy/scene.js';
 import { simulateSessions } from '../toy/subject.js';
 import { createRng } from '../train/rng.js';
-import { type Client, createClient } from './demo/client.js';
 import { startPlatform } from './platform.js';
 import { toySubject } from './toy/brain-data.js';
 import { TOY } from './toy/settings.js';
@@ -72,98 +72,41 @@ function maskFractions(image: { width: number; height: number }, index: number) 
   return { left: (1 - width) * across, top: (1 - height) * 0.6, width, height };
 }
 
-async function uploadScans(client: Client, stimuli: readonly Stimulus[]): Promise<Map<string, string[]>> {
-  const { createSubject } = await client.send<{ createSubject: { subject: { id: string } } }>(
-    'mutation($input: CreateSubjectInput!) { createSubject(input: $input) { subject { id } userErrors { code message field } } }',
-    { input: { label: 'sub-01', simulated: true } },
-  );
+/** Uploads the simulated subject's sessions; gives the trials of each stimulus. */
+async function uploadScans(mp: MindPainter, stimuli: readonly Stimulus[]): Promise<Map<string, string[]>> {
+  const { id: subjectId } = await mp.subjects.create('sub-01', { simulated: true });
   const trialsOf = new Map<string, string[]>();
-  const subject = toySubject();
-  for (const session of simulateSessions(
-    subject,
-    stimuli.map((s) => s.spec),
+  const specs = stimuli.map((stimulus) => stimulus.spec);
+  for (const { label, trials, betas } of simulateSessions(
+    toySubject(),
+    specs,
     3,
     createRng(TOY.seeds.test + 6),
   )) {
-    const table = [
-      'stimulus,repetition',
-      ...session.trials.map((t) => `${stimuli[t.stimulus]!.name},${t.repetition}`),
-    ].join('\n');
-    const { importFmriSession } = await client.send<{
-      importFmriSession: { fmriSession: { trials: { nodes: { id: string; stimulus: string }[] } } };
-    }>(
-      `mutation($input: ImportFmriSessionInput!) { importFmriSession(input: $input) {
-        fmriSession { id trials(first: 100) { nodes { id stimulus } } } userErrors { code message field } } }`,
-      {
-        input: {
-          subjectId: createSubject.subject.id,
-          label: `demo${session.label}`,
-          betas: null,
-          trials: null,
-        },
-      },
-      {
-        'input.betas': {
-          name: 'betas.npy',
-          type: 'application/octet-stream',
-          bytes: writeNpy(session.betas, [session.trials.length, TOY.voxels]),
-        },
-        'input.trials': { name: 'trials.csv', type: 'text/csv', bytes: Buffer.from(table) },
-      },
-    );
-    for (const trial of importFmriSession.fmriSession.trials.nodes) {
+    const rows = trials.map((trial) => `${stimuli[trial.stimulus]!.name},${trial.repetition}`);
+    const session = await mp.subjects.importSession({
+      subjectId,
+      label: `demo${label}`,
+      betas: writeNpy(betas, [trials.length, TOY.voxels]),
+      trials: Buffer.from(['stimulus,repetition', ...rows].join('\n')),
+    });
+    for await (const trial of mp.subjects.trials({ sessionId: session.id }))
       trialsOf.set(trial.stimulus, [...(trialsOf.get(trial.stimulus) ?? []), trial.id]);
-    }
-    say(
-      `uploaded session ${session.label}: ${session.trials.length} trials x ${TOY.voxels} voxels (simulated)`,
-    );
+    say(`uploaded session ${label}: ${trials.length} trials x ${TOY.voxels} voxels (simulated)`);
   }
   return trialsOf;
 }
 
-interface JobState {
-  readonly state: string;
-  readonly stepsDone: number;
-  readonly stepsTotal: number;
-  readonly error: { message: string } | null;
-  readonly paintings: { id: string; url: string; outsideMaskDifferentPixels: number }[];
-}
-
-async function waitFor(client: Client, id: string, label: string): Promise<JobState['paintings']> {
-  for (let shown = -1; ; ) {
-    const { paintJob } = await client.send<{ paintJob: JobState }>(
-      'query($id: ID!) { paintJob(id: $id) { state stepsDone stepsTotal error { message } paintings { id url outsideMaskDifferentPixels } } }',
-      { id },
-    );
-    if (paintJob.stepsDone !== shown) {
-      shown = paintJob.stepsDone;
-      process.stderr.write(
-        `\r${label}: ${paintJob.state.toLowerCase()} ${paintJob.stepsDone}/${paintJob.stepsTotal}   `,
-      );
-    }
-    if (paintJob.state === 'SUCCEEDED') {
-      process.stderr.write('\n');
-      return paintJob.paintings;
-    }
-    if (!['QUEUED', 'RUNNING'].includes(paintJob.state))
-      throw new Error(`${label}: ${paintJob.state} ${paintJob.error?.message ?? ''}`);
-    await new Promise((done) => setTimeout(done, 150));
-  }
-}
-
-async function main(client: Client): Promise<{ paintings: number; different: number; sheet: string }> {
+async function main(mp: MindPainter): Promise<{ paintings: number; different: number; sheet: string }> {
   const stimuli = drawStimuli(60);
-  const trialsOf = await uploadScans(client, stimuli);
+  const trialsOf = await uploadScans(mp, stimuli);
   // The columns: the first stimuli of different kinds.
   const kinds = new Set<string>();
   const columns = stimuli.filter(({ spec }) => {
     const { kind } = spec.objects[0]!;
     return kinds.size < Number(values.brains) && !kinds.has(kind) && kinds.add(kind);
   });
-  const { models } = await client.send<{ models: { nodes: { id: string; name: string }[] } }>(
-    '{ models(first: 10) { nodes { id name } } }',
-  );
-  const model = models.nodes[0];
+  const { value: model } = await mp.models.list().next();
   if (!model) throw new Error('no model is registered; train one with npm run train:toy');
 
   const header: SheetCell[] = [{}, { caption: 'seen (simulated):' }];
@@ -175,49 +118,31 @@ async function main(client: Client): Promise<{ paintings: number; different: num
   let paintings = 0;
   let different = 0;
   for (const [index, { name, bytes }] of (await readSources()).entries()) {
-    const { uploadSourceImage } = await client.send<{ uploadSourceImage: { sourceImage: { id: string } } }>(
-      'mutation($input: UploadSourceImageInput!) { uploadSourceImage(input: $input) { sourceImage { id } userErrors { code message field } } }',
-      { input: { file: null } },
-      { 'input.file': { name, type: 'application/octet-stream', bytes } },
-    );
-    const imageId = uploadSourceImage.sourceImage.id;
+    const { id: imageId } = await mp.images.upload(bytes);
     const source: RgbImage = await decodeRgb(bytes, name);
     const fractions = maskFractions(source, index);
-    const { createMask } = await client.send<{ createMask: { mask: { id: string } } }>(
-      'mutation($input: CreateMaskInput!) { createMask(input: $input) { mask { id } userErrors { code message field } } }',
-      { input: { imageId, shape: 'RECTANGLE', ...fractions } },
-    );
+    const { id: maskId } = await mp.masks.create({ imageId, shape: 'RECTANGLE', ...fractions });
     const mask = presetMask({ shape: 'rectangle', ...fractions }, source.width, source.height);
     const row: SheetCell[] = [
       { image: source, caption: name.replace(/\.\w+$/, '') },
       { image: tintMask(source, mask), caption: 'mask' },
     ];
     for (const [column, stimulus] of columns.entries()) {
-      const { submitPaintJob } = await client.send<{ submitPaintJob: { paintJob: { id: string } } }>(
-        'mutation($input: SubmitPaintJobInput!) { submitPaintJob(input: $input) { paintJob { id } userErrors { code message field } } }',
-        {
-          input: {
-            imageId,
-            maskId: createMask.mask.id,
-            modelId: model.id,
-            trialIds: trialsOf.get(stimulus.name),
-            seed: 7 + column,
-          },
+      const trialIds = trialsOf.get(stimulus.name)!;
+      const { id } = await mp.jobs.submit({ imageId, maskId, modelId: model.id, trialIds, seed: 7 + column });
+      const job = await mp.jobs.wait(id, {
+        onProgress: ({ state, stepsDone, stepsTotal }) => {
+          const line = `${name} by ${stimulus.name}: ${state.toLowerCase()} ${stepsDone}/${stepsTotal}`;
+          process.stderr.write(`\r${line}   `);
         },
-      );
-      for (const painting of await waitFor(
-        client,
-        submitPaintJob.paintJob.id,
-        `${name} by ${stimulus.name}`,
-      )) {
-        const image = await decodeRgb(await client.download(painting.url), 'painting');
+      });
+      process.stderr.write('\n');
+      for (const painting of job.paintings) {
+        const image = await decodeRgb(await mp.downloads.read(painting), 'painting');
         different += countDifferentOutside(source, image, mask);
         paintings += 1;
         row.push({ image, caption: '' });
-        await client.send(
-          'mutation($input: RatePaintingInput!) { ratePainting(input: $input) { rating { id score } userErrors { code message field } } }',
-          { input: { paintingId: painting.id, score: 3, rater: 'demo' } },
-        );
+        await mp.jobs.rate({ paintingId: painting.id, score: 3, rater: 'demo' });
       }
     }
     rows.push(row);
@@ -232,9 +157,11 @@ const config = { ...loadConfig(), host: '127.0.0.1', secret: undefined, dataDir:
 const platform = await startPlatform(config, createLog('warn'));
 say(`the platform is up at ${platform.url}`);
 let result: Awaited<ReturnType<typeof main>>;
+const mp = new MindPainter({ url: platform.url });
 try {
-  result = await main(createClient(platform.url));
+  result = await main(mp);
 } finally {
+  await mp.close();
   await platform.stop();
 }
 const seconds = Math.round((performance.now() - started) / 100) / 10;

@@ -28,7 +28,7 @@ const PASSING = ['UNREACHABLE', 'UNAVAILABLE', 'INTERNAL'] as const;
  * The values of a source, with the live stream opened again after each loss. While it cannot be opened, as behind a proxy that
  * lets no WebSocket through, single requests are made at growing intervals up to 5 s.
  */
-export async function* follow<T>(source: Source<T>, options: FollowOptions = {}): AsyncGenerator<T> {
+export async function* follow<T>(source: Source<T>, options: FollowOptions = {}): AsyncGenerator<T, void> {
   const { signal, patienceMs = PATIENCE_MS, onLost } = options;
   let awaySince: number | undefined;
   for (let failures = 0; ; ) {

@@ -93,7 +93,7 @@ export function createJobs(transport: Transport) {
   }
 
   /** The job now, after each change, and at last in its final state. Lost connections are opened again. */
-  function watch(id: string, options: FollowOptions = {}): AsyncGenerator<Job> {
+  function watch(id: string, options: FollowOptions = {}): AsyncGenerator<Job, void> {
     const { signal } = options;
     return follow<Job>(
       {
@@ -172,7 +172,7 @@ export function createJobs(transport: Transport) {
     },
 
     /** How jobs stood after each change: the old events, then each new one, without end. A lost connection costs none. */
-    events(choice: EventChoice, options: FollowOptions = {}): AsyncGenerator<JobEvent> {
+    events(choice: EventChoice, options: FollowOptions = {}): AsyncGenerator<JobEvent, void> {
       const { after = '0', ...which } = choice;
       let seen = after;
       const mark = (event: JobEvent) => {
@@ -201,7 +201,7 @@ export function createJobs(transport: Transport) {
     list: (
       where: { batchId?: string; state?: PaintJobState } = {},
       options: CallOptions = {},
-    ): AsyncGenerator<Job> =>
+    ): AsyncGenerator<Job, void> =>
       entries(
         async (page) => (await transport.query(PaintJobsDocument, { ...where, ...page }, options)).paintJobs,
       ),

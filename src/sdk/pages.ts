@@ -11,7 +11,7 @@ const PAGE_SIZE = 100;
 /** All entries of a list, in its order. */
 export async function* entries<T>(
   fetchPage: (page: { first: number; after: string | null }) => Promise<Page<T>>,
-): AsyncGenerator<T> {
+): AsyncGenerator<T, void> {
   for (let after: string | null = null; ; ) {
     const { nodes, pageInfo }: Page<T> = await fetchPage({ first: PAGE_SIZE, after });
     yield* nodes;

@@ -27,7 +27,7 @@ export type Models = ReturnType<typeof createModels>;
 export function createImages(transport: Transport) {
   return {
     /** All pictures, the newest first. */
-    list: (options: CallOptions = {}): AsyncGenerator<Image> =>
+    list: (options: CallOptions = {}): AsyncGenerator<Image, void> =>
       entries(async (page) => (await transport.query(ImagesDocument, page, options)).sourceImages),
 
     /** Stores a PNG, JPEG or WebP; the same file again gives the same picture. */
@@ -56,7 +56,7 @@ export function createMasks(transport: Transport) {
 }
 
 export function createModels(transport: Transport) {
-  const list = (options: CallOptions = {}): AsyncGenerator<Model> =>
+  const list = (options: CallOptions = {}): AsyncGenerator<Model, void> =>
     entries(async (page) => (await transport.query(ModelsDocument, page, options)).models);
   return {
     /** All models, the newest first. */

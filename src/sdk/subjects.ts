@@ -53,7 +53,7 @@ export function createSubjects(transport: Transport) {
     );
   }
 
-  function sessions(label: string, options: CallOptions = {}): AsyncGenerator<Session> {
+  function sessions(label: string, options: CallOptions = {}): AsyncGenerator<Session, void> {
     return entries(async (page) => {
       const { subjectByLabel } = await transport.query(SessionsDocument, { label, ...page }, options);
       if (!subjectByLabel) throw missing(label);
@@ -76,7 +76,7 @@ export function createSubjects(transport: Transport) {
 
   return {
     /** All subjects, the newest first. */
-    list: (options: CallOptions = {}): AsyncGenerator<Subject> =>
+    list: (options: CallOptions = {}): AsyncGenerator<Subject, void> =>
       entries(async (page) => (await transport.query(SubjectsDocument, page, options)).subjects),
 
     /** The subject of a label; throws NOT_FOUND. */
@@ -105,7 +105,7 @@ export function createSubjects(transport: Transport) {
     async *trials(
       where: { sessionId: string; stimulus?: string } | { subjectLabel: string; stimulus?: string },
       options: CallOptions = {},
-    ): AsyncGenerator<Trial> {
+    ): AsyncGenerator<Trial, void> {
       if ('sessionId' in where) return yield* sessionTrials(where.sessionId, where.stimulus, options);
       for await (const session of sessions(where.subjectLabel, options))
         yield* sessionTrials(session.id, where.stimulus, options);

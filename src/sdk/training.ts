@@ -48,7 +48,7 @@ export function createTraining(transport: Transport) {
       }),
 
     /** The run now, after each change, and at last paused or ended. Lost connections are opened again. */
-    watch(id: string, options: FollowOptions = {}): AsyncGenerator<TrainingRun> {
+    watch(id: string, options: FollowOptions = {}): AsyncGenerator<TrainingRun, void> {
       const { signal } = options;
       return follow<TrainingRun>(
         {

@@ -173,7 +173,7 @@ test('a Paint by Example export keeps its UNet; without repetitions the ceiling 
 
 /** Runs the command line to its end. */
 async function command(...args: string[]): Promise<{ code: number | null; out: string; err: string }> {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'src/main/train.ts', ...args]);
+  const child = spawn(process.execPath, ['--import', 'tsx', 'src/cli/main.ts', ...args, '--json']);
   const said = { out: '', err: '' };
   child.stdout.on('data', (chunk) => {
     said.out += chunk;
@@ -206,7 +206,7 @@ test('the command line brings files, trains, and prints the run; what it is refu
     ...['--session', `01=${join(folder, 'b.npy')},${join(folder, 't.csv')}`, '--stimuli', pictures],
     ...sets.flatMap((pair) => ['--set', pair]),
   ];
-  const done = await command(...args, '--name', 'by command');
+  const done = await command('train', ...args, '--name', 'by command');
   expect(done.err).toMatch(/succeeded\n$/);
   expect(done.code).toBe(0);
   const run = JSON.parse(done.out);
@@ -214,15 +214,15 @@ test('the command line brings files, trains, and prints the run; what it is refu
   const { heldOutStimuli, settings } = await lab.read(run.id);
   expect(heldOutStimuli).toEqual(['one', 'two']);
   expect(settings).toMatchObject({ seed: 3, tau: 0.07, diffusion: { steps: 2, conditionDropout: 0.12 } });
-  const refused = await command(...args, '--set', 'brainAdapter.batch=9');
+  const refused = await command('train', ...args, '--set', 'brainAdapter.batch=9');
   expect(refused.code).toBe(1);
   expect(refused.err).toContain('settings.brainAdapter.batch: a batch of 9');
   expect(refused.err).not.toMatch(/\bat .*\.ts:\d/);
-  expect((await command('--server', lab.lab.url, '--watch', run.id)).out).toBe(done.out);
-  const nowhere = await command('--server', 'http://127.0.0.1:1', '--watch', run.id);
+  expect((await command('watch', run.id, '--server', lab.lab.url)).out).toBe(done.out);
+  const nowhere = await command('watch', run.id, '--server', 'http://127.0.0.1:4');
   expect(nowhere).toMatchObject({
-    code: 1,
-    err: expect.stringContaining('no server answers at http://127.0.0.1:1'),
+    code: 5,
+    err: expect.stringContaining('no server answers at http://127.0.0.1:4'),
   });
   await lab.stop(worker);
 }, 300_000);

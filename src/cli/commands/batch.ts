@@ -74,7 +74,7 @@ interface Result {
   readonly painting: Painting;
 }
 
-async function* resultsOf({ mp, signal }: Cli, ids: readonly string[]): AsyncGenerator<Result> {
+async function* resultsOf({ mp, signal }: Cli, ids: readonly string[]): AsyncGenerator<Result, void> {
   for (const id of ids) {
     if (id.startsWith('PaintJobBatch_')) await mp.jobs.getBatch(id, { signal });
     const jobs = id.startsWith('PaintJobBatch_')
