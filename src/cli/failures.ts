@@ -58,7 +58,7 @@ export function report(error: unknown, out: Output, json: boolean): number {
   if (!(error instanceof MindPainterError)) throw error;
   const { code, message, field, retryAfterSeconds } = error;
   const hint = code === 'UNAUTHENTICATED' ? '; sign in with: mindpainter login' : '';
-  out.fault(`${message}${field && !message.includes(field) ? ` (${field})` : ''}${hint}`);
+  out.fault(`${field ? `${field}: ` : ''}${message}${hint}`);
   if (json) out.data({ error: { code, message, field, retryAfterSeconds } }, []);
   return EXIT_OF_CODE[code] ?? EXIT.failure;
 }

@@ -38,7 +38,7 @@ async function* readChecked(transport: Transport, address: string, signal?: Abor
     throw new MindPainterError('CORRUPT', `what came of ${address} is not what the server holds`);
 }
 
-const again = (error: unknown) => hasCode(error, 'UNREACHABLE', 'CORRUPT', 'UNAVAILABLE');
+const again = (error: unknown) => hasCode(error, 'UNREACHABLE', 'CORRUPT', 'UNAVAILABLE', 'LIMIT_REACHED');
 
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such folder',

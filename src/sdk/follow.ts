@@ -16,6 +16,8 @@ export interface Source<T> {
   live(): AsyncIterable<T>;
   /** What a single request can tell meanwhile, from where the watching stands now. */
   poll(): Promise<readonly T[]>;
+  /** Whether the server has ever answered; one that never was there is not waited for. */
+  isKnown(): boolean;
   /** True for the last value; then the following ends. */
   isLast(value: T): boolean;
 }
@@ -45,7 +47,8 @@ export async function* follow<T>(source: Source<T>, options: FollowOptions = {})
       lost = error;
     }
     signal?.throwIfAborted();
-    if (failures === 0) onLost?.(lost ?? new MindPainterError('UNREACHABLE', 'the server ended the stream'));
+    if (failures === 0 && source.isKnown())
+      onLost?.(lost ?? new MindPainterError('UNREACHABLE', 'the server ended the stream'));
     failures += 1;
     try {
       for (const value of await source.poll()) {
@@ -55,7 +58,7 @@ export async function* follow<T>(source: Source<T>, options: FollowOptions = {})
       }
       awaySince = undefined;
     } catch (error) {
-      if (!hasCode(error, ...PASSING)) throw error;
+      if (!hasCode(error, ...PASSING) || !source.isKnown()) throw error;
       awaySince ??= Date.now();
       if (Date.now() - awaySince > patienceMs) throw error;
     }

@@ -106,6 +106,7 @@ export function createJobs(transport: Transport) {
             yield paintJobProgress;
         },
         poll: async () => [await get(id, { signal, tries: 1 })],
+        isKnown: transport.isKnown,
         isLast: (job) => hasEnded(job.state),
       },
       options,
@@ -162,6 +163,7 @@ export function createJobs(transport: Transport) {
               }
             },
             poll: async () => [await getBatch(id, { signal, tries: 1 })],
+            isKnown: transport.isKnown,
             isLast: (batch) => endedCount(batch) === batch.jobCount,
           },
           { ...options, signal },
@@ -191,6 +193,7 @@ export function createJobs(transport: Transport) {
             const { paintJobEvents } = await transport.query(EventsAfterDocument, page, { signal, tries: 1 });
             return paintJobEvents.map(mark);
           },
+          isKnown: transport.isKnown,
           isLast: () => false,
         },
         options,

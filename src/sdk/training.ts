@@ -57,6 +57,7 @@ export function createTraining(transport: Transport) {
             for await (const { trainingRunUpdated } of stream) yield trainingRunUpdated;
           },
           poll: async () => [await get(id, { signal, tries: 1 })],
+          isKnown: transport.isKnown,
           isLast: (run) => rests(run.state),
         },
         options,

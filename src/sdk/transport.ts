@@ -38,6 +38,8 @@ export interface Transport {
   ): AsyncIterable<R>;
   /** The answer to GET of one of the server's own addresses, checked to be a success; its body is not read yet. */
   open(address: string, signal?: AbortSignal): Promise<Response>;
+  /** Whether this server has ever answered: one that has is waited for when it is away. */
+  isKnown(): boolean;
   close(): Promise<void>;
 }
 
@@ -104,7 +106,10 @@ function retryAfter({ headers }: Response): number | undefined {
 function toError(response: Response, answer: Answer<unknown> | undefined): MindPainterError {
   const first = answer?.errors?.[0];
   const byStatus = CODES_OF_STATUS[response.status];
-  const code = first?.extensions?.code ?? answer?.error?.code ?? byStatus;
+  const given = first?.extensions?.code ?? answer?.error?.code;
+  // However a busy server words it, it is asked again later.
+  const busy = response.status === 429 || response.status === 503;
+  const code = busy ? byStatus : (given ?? byStatus);
   const message =
     first?.message ??
     answer?.error?.message ??
@@ -145,7 +150,6 @@ export function createTransport(options: TransportOptions): Transport {
   const endpoint = new URL('graphql', server);
   const identity: Record<string, string> =
     options.token === undefined ? {} : { authorization: `Bearer ${options.token}` };
-  /** A server that has answered once is waited for; one that never was there is not. */
   let heard = false;
   let sockets: Client | undefined;
 
@@ -212,6 +216,9 @@ export function createTransport(options: TransportOptions): Transport {
       retryAttempts: 0,
       keepAlive: KEEP_ALIVE_MS,
       on: {
+        connected: () => {
+          heard = true;
+        },
         // A peer that vanished without a word is noticed by its silence.
         ping: (received) => {
           if (!received) silence = setTimeout(() => client.terminate(), KEEP_ALIVE_MS);
@@ -271,6 +278,7 @@ export function createTransport(options: TransportOptions): Transport {
       const text = await response.text().catch(() => '');
       throw toError(response, text.startsWith('{') ? JSON.parse(text) : undefined);
     },
+    isKnown: () => heard,
     async close() {
       await sockets?.dispose();
     },

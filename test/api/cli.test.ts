@@ -216,6 +216,8 @@ test('exit codes and one line each: usage, not found, no server, a place that ca
   expect(away).toMatchObject({ code: 5, stdout: '' });
   expect(away.stderr.trim().split('\n')).toHaveLength(1);
   expect(away.stderr).toMatch(/no server answers at http:\/\/127.0.0.1:4; start it \(npm start\)/);
+  const unwatched = await lab.cli(['watch', 'PaintJob_x', '--server', 'http://127.0.0.1:4']);
+  expect(unwatched).toMatchObject({ code: 5, stderr: away.stderr });
   const unwritable = await lab.cli([
     'paint',
     'photo.png',
