@@ -11,6 +11,13 @@ import { finishAsPhotograph } from './scenery.js';
 export const PLACES = ['meadow', 'seaside', 'room'] as const;
 export type Place = (typeof PLACES)[number];
 
+/** Where in each place an object can be painted whole, in fractions of the picture: the lawn, the sea, the framed picture. */
+export const SPOTS = {
+  meadow: { left: 0.44, top: 0.52, width: 0.21, height: 0.315 },
+  seaside: { left: 0.54, top: 0.2, width: 0.27, height: 0.405 },
+  room: { left: 0.622, top: 0.132, width: 0.156, height: 0.234 },
+} as const satisfies Record<Place, object>;
+
 const DRAWERS = { meadow: drawMeadow, seaside: drawSeaside, room: drawRoom } as const;
 
 /**
