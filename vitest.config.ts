@@ -2,10 +2,14 @@
 
 import { defineConfig } from 'vitest/config';
 
+// GraphQL's classes compare by identity, and Apollo loads the CommonJS build: sources and tests must load that one too.
+const resolve = { alias: [{ find: /^graphql$/, replacement: 'graphql/index.js' }] };
+
 export default defineConfig({
   test: {
     projects: [
       {
+        resolve,
         test: {
           name: 'pure',
           include: ['test/*.test.ts', 'test/{unit,numeric,faults}/**/*.test.ts'],
@@ -15,6 +19,7 @@ export default defineConfig({
         },
       },
       {
+        resolve,
         test: {
           name: 'database',
           include: ['test/{db,api}/**/*.test.ts'],

@@ -1,5 +1,5 @@
-// `npm run bench:api`: 10,000 jobs submitted in one call, and the first page of the job list of a table of 1,000,000 rows over
-// that of one of 1,000, through the API, in turn. `-- --rows N` makes the large table smaller.
+// `npm run bench:api`: our API beside bare pg and PostGraphile; 10,000 jobs submitted in one call; and the first page of the job
+// list of a table of 1,000,000 rows over that of one of 1,000, in turn. `-- --rows N` makes the large table smaller, 0 leaves it out.
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -13,6 +13,8 @@ import { localViewer } from '../src/services/sign-in.js';
 import { startEmbeddedPostgres } from '../src/store/embedded-postgres.js';
 import { migrate } from '../src/store/migrate.js';
 import { openTestServices, type PaintParts, writePaintParts } from '../test/support/paint-lab.js';
+import { compareSides } from './api-compare.js';
+import { median } from './api-load.js';
 
 const SUBMISSIONS = 3;
 const ROUNDS = 80;
@@ -20,7 +22,6 @@ const SMALL = 1000;
 const { values } = parseArgs({ options: { rows: { type: 'string', default: '1000000' } } });
 const LARGE = Number(values.rows);
 
-const median = (numbers: readonly number[]) => [...numbers].sort((a, b) => a - b)[numbers.length >> 1]!;
 const folder = await mkdtemp(join(tmpdir(), 'mindpainter-bench-'));
 const postgres = await startEmbeddedPostgres(join(folder, 'postgres'));
 
@@ -47,6 +48,7 @@ async function openLab(name: string) {
   });
   const address = await api.listen(0, '127.0.0.1');
   return {
+    url: url.href,
     services,
     parts,
     /** Sends a document and gives the answer's first field with the milliseconds that it took. */
@@ -104,7 +106,8 @@ async function fill({ services }: Lab, parts: PaintParts, count: number): Promis
 const LIST = `{ paintJobs(first: 50) { totalCount pageInfo { hasNextPage endCursor }
   nodes { id state stepsDone stepsTotal createdAt sourceImage { id thumbnailUrl } model { name } } } }`;
 
-try {
+/** Jobs a second of submissions, and the ratio of first pages. */
+async function measureSizes(): Promise<object> {
   const [small, large] = [await openLab('small'), await openLab('large')];
   const submissions: number[] = [];
   for (let i = 0; i < SUBMISSIONS; i++) {
@@ -125,14 +128,23 @@ try {
   process.stderr.write(
     `first page: ${listSmallMs.toFixed(1)} ms of ${SMALL} rows, ${listLargeMs.toFixed(1)} ms of ${LARGE}\n`,
   );
-  const result = {
+  await small.close();
+  await large.close();
+  return {
     submit10kSeconds: Number(median(submissions).toFixed(2)),
     jobListMillionRatio: Number((listLargeMs / listSmallMs).toFixed(2)),
     rows: LARGE,
   };
+}
+
+try {
+  const compared = await openLab('compared');
+  await compared.close();
+  const result = {
+    ...(await compareSides(compared.url, join(folder, 'blobs'))),
+    ...(LARGE > 0 ? await measureSizes() : {}),
+  };
   process.stdout.write(`${JSON.stringify(result)}\n`);
-  await small.close();
-  await large.close();
 } finally {
   await postgres.stop();
   await rm(folder, { recursive: true, force: true });

@@ -1,4 +1,4 @@
-// Writes src/generated (Prisma client, resolver types) when its sources changed. Safe when several commands start at once.
+// Writes src/generated (Prisma client, resolver types, trusted documents) when its sources changed. Safe when several commands start at once.
 // `--force` writes it anyway (npm run generate).
 
 import { spawnSync } from 'node:child_process';
@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } 
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { documentFiles } from './own-documents.js';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const FOLDER = join(ROOT, 'src/generated');
@@ -19,6 +20,7 @@ const SOURCES = [
   'src/sdk/operations.graphql',
   'codegen.ts',
   'package-lock.json',
+  ...documentFiles(),
 ];
 /** Both tools end within seconds; a lock older than this was left by a run that was killed. */
 const STALE_MS = 120_000;
@@ -75,6 +77,7 @@ async function ensureGenerated(force: boolean): Promise<void> {
     process.stderr.write('writing src/generated ...\n');
     tool('prisma', ['generate']);
     tool('graphql-codegen', ['--silent']);
+    tool('tsx', ['scripts/trusted-documents.ts']);
     writeFileSync(STAMP, wanted);
   } finally {
     rmSync(LOCK, { recursive: true, force: true });

@@ -12,6 +12,7 @@ const wholeNumber = (lowest: number, highest: number) => {
     .refine((n) => n >= lowest && n <= highest, advice);
 };
 
+const TRUST = ['off', 'allow', 'only'] as const;
 const LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 
 const schema = z.object({
@@ -33,6 +34,9 @@ const schema = z.object({
     .optional(),
   MAX_UPLOAD_BYTES: wholeNumber(1, 2_000_000_000).default(200_000_000),
   MAX_UNFINISHED_JOBS: wholeNumber(1, 1_000_000).default(20_000),
+  REQUESTS_PER_MINUTE: wholeNumber(1, 10_000_000).default(3000),
+  INTROSPECTION: z.enum(['on', 'off'], 'give on or off').default('on'),
+  TRUSTED_DOCUMENTS: z.enum(TRUST, `give one of ${TRUST.join(', ')}`).default('off'),
 });
 
 export interface Config {
@@ -50,6 +54,12 @@ export interface Config {
   readonly maxUploadBytes: number;
   /** Paint jobs that one person may have waiting or running. */
   readonly maxUnfinishedJobs: number;
+  /** Requests that one token, session or address may send; who sits at the machine itself is not counted. */
+  readonly requestsPerMinute: number;
+  /** Whether the schema may be asked for itself. */
+  readonly introspection: boolean;
+  /** Documents by hash: none, those of the manifest as well, or nothing else. */
+  readonly trustedDocuments: (typeof TRUST)[number];
   /** Threads of a training run; absent: one a core. */
   readonly trainingThreads: number | undefined;
 }
@@ -77,6 +87,9 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
     secret: values.MINDPAINTER_SECRET,
     maxUploadBytes: values.MAX_UPLOAD_BYTES,
     maxUnfinishedJobs: values.MAX_UNFINISHED_JOBS,
+    requestsPerMinute: values.REQUESTS_PER_MINUTE,
+    introspection: values.INTROSPECTION === 'on',
+    trustedDocuments: values.TRUSTED_DOCUMENTS,
     trainingThreads: values.TRAINING_THREADS,
   };
 }

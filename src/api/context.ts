@@ -5,6 +5,8 @@ import type { Viewer } from '../services/access.js';
 import type { Services } from '../services/context.js';
 import type { BundleFacts } from '../services/models.js';
 import { createLoaders, type Loaders } from './loaders.js';
+import { createPageLoaders, type PageLoaders } from './page-loaders.js';
+import type { TrustedDocuments } from './trusted-documents.js';
 
 export interface ApiDeps {
   /** Without a viewer of their own: each request brings its own. */
@@ -15,6 +17,12 @@ export interface ApiDeps {
   /** Reads and verifies a bundle. Throws AppError. */
   readonly describeBundle: (folder: string) => Promise<BundleFacts>;
   readonly maxUploadBytes: number;
+  /** Of one token, session or address; absent: 3000. */
+  readonly requestsPerMinute?: number | undefined;
+  /** Whether the schema tells itself; absent: it does. */
+  readonly introspection?: boolean | undefined;
+  /** Documents that may be asked for by their hash, and whether others may be sent; absent: only whole documents are taken. */
+  readonly trustedDocuments?: TrustedDocuments | undefined;
   /**
    * Who a request is from that says nothing about it: the user of this machine, where only the machine itself can reach
    * the server; else absent, and it is nobody's.
@@ -27,6 +35,7 @@ export type SetSession = (session: { readonly secret: string; readonly expiresAt
 
 export interface ApiContext extends ApiDeps {
   readonly loaders: Loaders;
+  readonly pages: PageLoaders;
   /** Who asks. */
   readonly viewer: Viewer;
   /** Whether the viewer may still do what they could when they asked; streams ask before each event. */
@@ -41,5 +50,12 @@ export function createContext(
   request: Pick<ApiContext, 'isStillWelcome' | 'setSession'>,
 ): ApiContext {
   const services = { ...deps.services, viewer };
-  return { ...deps, ...request, services, viewer, loaders: createLoaders(services.store, viewer) };
+  return {
+    ...deps,
+    ...request,
+    services,
+    viewer,
+    loaders: createLoaders(services.store, viewer),
+    pages: createPageLoaders(services.store),
+  };
 }

@@ -63,8 +63,14 @@ export function formatError(
     return { message: cause.message, ...place, extensions: { code, ...(field ? { field } : {}) } };
   }
   if (cause instanceof Error && cause.name.startsWith('GraphQL')) {
-    const code = formatted.extensions?.code ?? (cause as GraphQLError).extensions?.code ?? 'BAD_REQUEST';
-    return { message: formatted.message, ...place, extensions: { code } };
+    const { code: given = 'BAD_REQUEST', retryAfterSeconds } = {
+      ...(cause as GraphQLError).extensions,
+      ...formatted.extensions,
+    };
+    // The parser has no code of its own for a document that goes on for too long.
+    const code = /more tha[nt] \d+ tokens/.test(formatted.message) ? 'TOO_LARGE' : given;
+    const wait = retryAfterSeconds === undefined ? {} : { retryAfterSeconds };
+    return { message: formatted.message, ...place, extensions: { code, ...wait } };
   }
   const errorId = randomUUID();
   log.error({ errorId, err: cause, path }, 'a request failed');

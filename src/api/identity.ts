@@ -42,7 +42,7 @@ export function refusalOf(request: IncomingMessage, deps: Pick<ApiDeps, 'localVi
 const PROXY_HEADERS = ['forwarded', 'via', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip'];
 
 /** Browsers say which site made them send a request; programs say nothing. */
-function isOwnRequest({ headers }: IncomingMessage): boolean {
+export function isOwnRequest({ headers }: IncomingMessage): boolean {
   const site = headers['sec-fetch-site'];
   if (PROXY_HEADERS.some((name) => name in headers)) return false;
   return site === undefined || site === 'same-origin' || site === 'none';

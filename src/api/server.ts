@@ -2,12 +2,12 @@
 
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { ApolloServer } from '@apollo/server';
+import { ApolloServer, type ApolloServerPlugin } from '@apollo/server';
 import { ApolloServerPluginLandingPageDisabled } from '@apollo/server/plugin/disabled';
 import { ApolloServerPluginDrainHttpServer } from '@apollo/server/plugin/drainHttpServer';
 import { expressMiddleware } from '@as-integrations/express5';
 import express, { type ErrorRequestHandler, type RequestHandler } from 'express';
-import type { GraphQLError } from 'graphql';
+import { GraphQLError } from 'graphql';
 import graphqlUploadExpress from 'graphql-upload/graphqlUploadExpress.mjs';
 import { useServer } from 'graphql-ws/use/ws';
 import { WebSocketServer } from 'ws';
@@ -17,13 +17,17 @@ import { checkHealth } from '../services/health.js';
 import { type ApiContext, type ApiDeps, createContext } from './context.js';
 import { formatError } from './errors.js';
 import { createFileRouter } from './files.js';
+import { jsonIsAlways200, negotiate } from './graphql-over-http.js';
 import { HOME_PAGE, RATER_PAGE } from './home-page.js';
 import { identify, identifyRequests, keepWatch, refusalOf, sessionSetter, viewerOf } from './identity.js';
+import { checkLimits, LIMITS, prepareOperation } from './limits.js';
+import { bucketOf, createRateLimit, limitRate, tooOften } from './rate-limit.js';
 import { createSchema } from './schema.js';
+import { readTrusted, refuseUntrusted } from './trusted-documents.js';
 
 /** A batch of 10,000 jobs that are all spelled out takes about two of them. */
 const MAX_BODY_BYTES = 4_000_000;
-const MAX_TOKENS = 4000;
+const REQUESTS_PER_MINUTE = 3000;
 
 interface SocketContext {
   readonly extra: { readonly request: IncomingMessage };
@@ -64,8 +68,19 @@ function onTransportError({ log }: ApiDeps): ErrorRequestHandler {
   };
 }
 
+/** The limits of one operation, for what comes through Apollo. */
+const limitOperations: ApolloServerPlugin<ApiContext> = {
+  requestDidStart: async () => ({
+    async didResolveOperation({ schema, document, request }) {
+      const [first] = checkLimits(schema, document, request.operationName, request.variables);
+      if (first) throw first;
+    },
+  }),
+};
+
 export async function createApiServer(deps: ApiDeps): Promise<ApiServer> {
-  const { log, maxUploadBytes } = deps;
+  const { log, maxUploadBytes, introspection = true, trustedDocuments } = deps;
+  const rate = createRateLimit(deps.requestsPerMinute ?? REQUESTS_PER_MINUTE);
   const schema = createSchema();
   const app = express().disable('x-powered-by');
   const http = createServer(app);
@@ -97,6 +112,17 @@ export async function createApiServer(deps: ApiDeps): Promise<ApiServer> {
         const isStillWelcome = keepWatch(viewer, () => whoOf(socket));
         return createContext(deps, viewer, { isStillWelcome, setSession: undefined });
       },
+      // The context was made for this operation by then; its bucket is that of the request that opened the socket.
+      onSubscribe: async (socket, _id, request) => {
+        const bucket = bucketOf(await whoOf(socket), socket.extra.request.socket.remoteAddress);
+        const seconds = bucket === undefined ? undefined : rate.take(bucket);
+        if (seconds !== undefined) return [new GraphQLError(tooOften(seconds).message, tooOften(seconds))];
+        try {
+          return prepareOperation(schema, readTrusted(request, trustedDocuments), { introspection });
+        } catch (error) {
+          return [error as GraphQLError];
+        }
+      },
       onNext: (_context, _id, _payload, _args, result) =>
         result.errors ? { ...result, errors: format(result.errors) } : undefined,
       onError: (_context, _id, _payload, errors) => format(errors as GraphQLError[]),
@@ -109,11 +135,16 @@ export async function createApiServer(deps: ApiDeps): Promise<ApiServer> {
     csrfPrevention: true,
     includeStacktraceInErrorResponses: false,
     maxRecursiveSelections: true,
-    parseOptions: { maxTokens: MAX_TOKENS },
+    introspection,
+    // Documents are trusted by our manifest, not by whoever sends them first.
+    persistedQueries: false,
+    parseOptions: { maxTokens: LIMITS.tokens },
     formatError: (formatted, error) => formatError(log, formatted, error),
     logger: { debug() {}, info() {}, warn: (m) => log.warn(m), error: (m) => log.error(m) },
     plugins: [
       ApolloServerPluginLandingPageDisabled(),
+      jsonIsAlways200,
+      limitOperations,
       ApolloServerPluginDrainHttpServer({ httpServer: http }),
       { serverWillStart: async () => ({ drainServer: async () => void (await ws.dispose()) }) },
     ],
@@ -134,9 +165,12 @@ export async function createApiServer(deps: ApiDeps): Promise<ApiServer> {
   app.use('/files', createFileRouter(deps));
   app.use(
     '/graphql',
+    negotiate,
+    limitRate(rate),
     guardUploads,
     express.json({ limit: MAX_BODY_BYTES }),
     graphqlUploadExpress({ maxFileSize: maxUploadBytes, maxFiles: 4, maxFieldSize: MAX_BODY_BYTES }),
+    refuseUntrusted(trustedDocuments),
     expressMiddleware(apollo, {
       context: async ({ req, res }) => {
         const viewer = viewerOf(res);

@@ -1,11 +1,13 @@
 // Puts the parts together: database, store, API and worker. Started in this order, stopped in the other.
 
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isLoopback } from '../api/identity.js';
 import { createApiServer } from '../api/server.js';
+import type { Manifest } from '../api/trusted-documents.js';
 import { type Config, loadConfig } from '../config.js';
 import { AppError, isAppError } from '../errors.js';
 import { startPaintDevice } from '../jobs/paint-device.js';
@@ -31,6 +33,10 @@ import { openStore } from '../store/client.js';
 import { openDatabase } from '../store/database.js';
 import { migrate } from '../store/migrate.js';
 import { codeVersion } from './code-version.js';
+
+/** Written with the rest of src/generated, from the documents of pages, guides and clients. */
+const readManifest = (): Manifest =>
+  JSON.parse(readFileSync(new URL('../generated/trusted-documents.json', import.meta.url), 'utf8'));
 
 export interface Running {
   stop(): Promise<void>;
@@ -200,6 +206,12 @@ export async function startApi(config: Config, services: Services, log: Log): Pr
     describeBundle,
     maxUploadBytes: config.maxUploadBytes,
     localViewer: viewer,
+    requestsPerMinute: config.requestsPerMinute,
+    introspection: config.introspection,
+    trustedDocuments:
+      config.trustedDocuments === 'off'
+        ? undefined
+        : { manifest: readManifest(), only: config.trustedDocuments === 'only' },
   });
   // Deadlines pass with or without a worker.
   const sweep = setInterval(() => {

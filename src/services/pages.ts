@@ -57,8 +57,22 @@ export async function readPage<Row extends { id: string }>(
   list: (slice: Slice) => Promise<Row[]>,
   count: () => Promise<number | null>,
 ): Promise<Page<Row>> {
-  const { slice, count: wanted } = sliceOf(args);
-  const rows = await list(slice);
+  return toPage(args, await list(sliceOf(args).slice), count);
+}
+
+/** How many rows a page without a cursor reads, one more than asked for, and from which end. */
+export function edgeOf(args: PageArguments): { readonly take: number; readonly forward: boolean } {
+  const { take } = sliceOf(args).slice;
+  return { take: Math.abs(take), forward: take > 0 };
+}
+
+/** A page of rows that were read with one more than asked for, in the list's order. */
+export function toPage<Row extends { id: string }>(
+  args: PageArguments,
+  rows: readonly Row[],
+  count: () => Promise<number | null>,
+): Page<Row> {
+  const wanted = (args.first ?? args.last)!;
   const more = rows.length > wanted;
   const forward = args.first != null;
   const nodes = forward ? rows.slice(0, wanted) : rows.slice(more ? 1 : 0);

@@ -74,6 +74,8 @@ export async function startLab(
     remote?: boolean;
     modelFolders?: readonly string[];
     describeBundle?: ApiDeps['describeBundle'];
+    /** Limits and the like, for tests of those. */
+    api?: Pick<ApiDeps, 'requestsPerMinute' | 'introspection' | 'trustedDocuments'>;
   } = {},
 ): Promise<Lab> {
   const folder = await mkdtemp(join(tmpdir(), 'mindpainter-test-'));
@@ -95,6 +97,7 @@ export async function startLab(
         throw new AppError('NOT_FOUND', 'no bundle', { field: 'folder' });
       }),
     maxUploadBytes: options.maxUploadBytes ?? 20_000_000,
+    ...options.api,
     localViewer: options.remote ? undefined : await localViewer(services),
   });
   const url = await api.listen(0, '127.0.0.1');

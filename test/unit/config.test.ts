@@ -14,6 +14,9 @@ test('nothing set, or set to nothing: the defaults', () => {
     logLevel: 'info',
     maxUploadBytes: 200_000_000,
     maxUnfinishedJobs: 20_000,
+    requestsPerMinute: 3000,
+    introspection: true,
+    trustedDocuments: 'off',
   });
   expect(loadConfig({ PORT: '', DATABASE_URL: ' ', LOG_LEVEL: '', MINDPAINTER_MODELS: '' })).toEqual(
     defaults,

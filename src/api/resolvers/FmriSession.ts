@@ -7,6 +7,8 @@ import { encodeId } from '../ids.js';
 export const FmriSession: FmriSessionResolvers = {
   id: ({ id }) => encodeId('FmriSession', id),
   subject: async ({ subjectId }, _, { loaders }) => (await loaders.Subject.load(subjectId))!,
-  trials: ({ id }, { stimulus, ...args }, { services }) =>
-    listTrials(services, { sessionId: id, stimulus }, args),
+  trials: ({ id }, { stimulus, ...args }, { services, pages }) =>
+    args.after == null && args.before == null
+      ? pages.trialsOfSession(id, stimulus ?? null, args)
+      : listTrials(services, { sessionId: id, stimulus }, args),
 };

@@ -6,5 +6,8 @@ import { encodeId } from '../ids.js';
 
 export const Subject: SubjectResolvers = {
   id: ({ id }) => encodeId('Subject', id),
-  fmriSessions: ({ id }, args, { services }) => listSessions(services, id, args),
+  fmriSessions: ({ id }, args, { services, pages }) =>
+    args.after == null && args.before == null
+      ? pages.sessionsOfSubject(id, null, args)
+      : listSessions(services, id, args),
 };

@@ -1,0 +1,124 @@
+// One of the systems that bench/api.bench.ts compares, as a process of its own: `api-side.ts KIND DATABASE_URL FOLDER` prints its address.
+
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import pg from 'pg';
+import { createApiServer } from '../src/api/server.js';
+import { AppError } from '../src/errors.js';
+import { createLog } from '../src/log.js';
+import { localViewer } from '../src/services/sign-in.js';
+import { openTestServices } from '../test/support/paint-lab.js';
+
+/** Each side may hold as many connections as our server does by default. */
+const CONNECTIONS = 12;
+const [kind, url, folder] = process.argv.slice(2) as [string, string, string];
+
+async function startOurs(): Promise<string> {
+  const services = openTestServices(url, folder, CONNECTIONS);
+  const api = await createApiServer({
+    services,
+    log: createLog('error'),
+    modelFolders: [],
+    describeBundle: async () => {
+      throw new AppError('NOT_FOUND', 'no bundle', { field: 'folder' });
+    },
+    maxUploadBytes: 1,
+    localViewer: await localViewer(services),
+  });
+  return `${await api.listen(0, '127.0.0.1')}/graphql`;
+}
+
+async function readBody(
+  request: IncomingMessage,
+): Promise<{ paintingId?: string; score?: number; page?: boolean }> {
+  let text = '';
+  for await (const chunk of request.setEncoding('utf8')) text += chunk;
+  return JSON.parse(text);
+}
+
+/** What the page needs, in one statement. */
+const PAGE = `SELECT j.id, j.state, j.created_at, i.id AS image_id, i.width, i.height, t.id AS trial_id, t.stimulus,
+    s.id AS subject_id, s.label, p.id AS painting_id, p.index
+  FROM (SELECT * FROM paint_job WHERE withdrawn_at IS NULL ORDER BY id DESC LIMIT 51) j
+  JOIN source_image i ON i.id = j.image_id
+  LEFT JOIN LATERAL (SELECT t.* FROM paint_job_trial x JOIN trial t ON t.id = x.trial_id
+    WHERE x.job_id = j.id AND NOT x.shuffled ORDER BY t.id LIMIT 1) t ON true
+  LEFT JOIN fmri_session f ON f.id = t.session_id LEFT JOIN subject s ON s.id = f.subject_id
+  LEFT JOIN LATERAL (SELECT * FROM painting WHERE job_id = j.id ORDER BY index LIMIT 1) p ON true
+  ORDER BY j.id DESC`;
+
+/** The statements of ratePainting, the audit event among them, in one transaction. */
+async function rate(pool: pg.Pool, raterId: string, paintingId: string, score: number) {
+  const found = await pool.query(
+    'SELECT p.* FROM painting p JOIN paint_job j ON j.id = p.job_id WHERE p.id = $1 AND j.withdrawn_at IS NULL',
+    [paintingId],
+  );
+  if (found.rows.length === 0) return null;
+  const client = await pool.connect();
+  try {
+    await client.query('BEGIN');
+    const { rows } = await client.query(
+      `INSERT INTO rating (id, painting_id, rater_id, score, updated_at) VALUES (uuidv7(), $1, $2, $3, now())
+       ON CONFLICT (painting_id, rater_id) DO UPDATE SET score = $3, revision = rating.revision + 1, updated_at = now() RETURNING *`,
+      [paintingId, raterId, score],
+    );
+    const rating = rows[0]!;
+    await client.query('INSERT INTO rating_revision (rating_id, number, score) VALUES ($1, $2, $3)', [
+      rating.id,
+      rating.revision,
+      score,
+    ]);
+    const before = await client.query('SELECT * FROM rating_revision WHERE rating_id = $1 AND number = $2', [
+      rating.id,
+      rating.revision - 1,
+    ]);
+    await client.query(
+      `INSERT INTO audit_event (id, user_id, action, entity_type, entity_id, before, after)
+       VALUES (uuidv7(), $1, 'ratePainting', 'Rating', $2, $3, $4)`,
+      [raterId, rating.id, before.rows[0] ?? null, rating],
+    );
+    await client.query('COMMIT');
+    return rating;
+  } finally {
+    client.release();
+  }
+}
+
+async function startBare(): Promise<string> {
+  const pool = new pg.Pool({ connectionString: url, max: CONNECTIONS });
+  const { rows } = await pool.query("SELECT id FROM lab_user WHERE name = 'local'");
+  const server = createServer(async (request, response) => {
+    const { page, paintingId, score } = await readBody(request);
+    let answer: unknown = { data: { __typename: 'Query' } };
+    if (page) answer = { data: { paintJobs: (await pool.query(PAGE)).rows.slice(0, 50) } };
+    if (paintingId) answer = { data: { ratePainting: await rate(pool, rows[0].id, paintingId, score!) } };
+    const body = JSON.stringify(answer);
+    response.writeHead(200, { 'content-type': 'application/json' }).end(body);
+  });
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+async function startPostGraphile(): Promise<string> {
+  const { postgraphile } = await import('postgraphile');
+  const { PostGraphileAmberPreset } = await import('postgraphile/presets/amber');
+  const { makePgService } = await import('postgraphile/adaptors/pg');
+  const { grafserv } = await import('postgraphile/grafserv/node');
+  const instance = postgraphile({
+    extends: [PostGraphileAmberPreset],
+    pgServices: [
+      makePgService({ connectionString: url, schemas: ['public'], poolConfig: { max: CONNECTIONS } }),
+    ],
+    grafserv: { graphqlPath: '/graphql', watch: false, graphiql: false },
+  });
+  const server = createServer();
+  await instance.createServ(grafserv).addTo(server);
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`;
+}
+
+const START = { ours: startOurs, pg: startBare, postgraphile: startPostGraphile } as const;
+const address = await START[kind as keyof typeof START]();
+process.stdout.write(`${address}\n`);
+// The bench ends its sides by closing their input.
+process.stdin.on('end', () => process.exit(0)).resume();

@@ -1,0 +1,58 @@
+// The GraphQL documents of our own texts and programs: guides, README, pages and clients, as they stand there.
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
+
+export interface OwnDocument {
+  /** File and line. */
+  readonly place: string;
+  readonly text: string;
+}
+
+const START = /\b(?:query|mutation|subscription)\b[ \w]*(?:\([^)]*\))?\s*\{|gql '\{|`\{(?= *\n)/gm;
+
+/** The operations in a text: from each keyword to the brace that closes its selection. */
+function operationsIn(file: string): OwnDocument[] {
+  const text = readFileSync(join(ROOT, file), 'utf8');
+  const found: OwnDocument[] = [];
+  for (const { 0: head, index } of text.matchAll(START)) {
+    const start = index + (/^gql|^`/.exec(head) ? head.length - 1 : 0);
+    let end = index + head.length;
+    for (let open = 1; open > 0 && end < text.length; end++) {
+      if (text[end] === '{') open++;
+      if (text[end] === '}') open--;
+    }
+    const line = text.slice(0, index).split('\n').length;
+    // What a shell or a template puts in between stands for a value.
+    found.push({ place: `${file}:${line}`, text: text.slice(start, end).replaceAll('\\"', '"') });
+  }
+  return found;
+}
+
+const filesIn = (folder: string, ending: string) =>
+  readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith(ending))
+    .map((name) => join(folder, name));
+
+const guideFiles = () => ['README.md', ...filesIn('docs/guides', '.md')];
+const programFiles = () => [
+  ...filesIn('src/main', 'demo.ts'),
+  ...filesIn('src/main/demo', '.ts'),
+  'src/api/home-page.ts',
+];
+const operationFiles = () => filesIn('src', '.graphql');
+
+/** The files that documents are taken from, by their paths in the repository. */
+export const documentFiles = (): string[] => [...guideFiles(), ...programFiles(), ...operationFiles()].sort();
+
+/** Every operation of the README and the guides. */
+export const guideDocuments = (): OwnDocument[] => guideFiles().flatMap(operationsIn);
+
+/** Every operation that our pages and programs send. Files of operations are whole documents, with their fragments. */
+export const clientDocuments = (): OwnDocument[] => [
+  ...programFiles().flatMap(operationsIn),
+  ...operationFiles().map((file) => ({ place: file, text: readFileSync(join(ROOT, file), 'utf8') })),
+];
