@@ -12,10 +12,10 @@ const SCENARIOS = ['trivial query', 'page of 50 jobs', 'rating'] as const;
 type Scenario = (typeof SCENARIOS)[number];
 
 const CLIENTS = 8;
-const ROUNDS = 5;
-const SECONDS = 2;
+const ROUNDS = 3;
+const SECONDS = 1.5;
 const JOBS = 1000;
-const MIXED_ROUNDS = 3;
+const MIXED_ROUNDS = 2;
 const MIXED_SECONDS = 8;
 const THINK_MS = 1000;
 

@@ -100,6 +100,13 @@ async function startBare(): Promise<string> {
 }
 
 async function startPostGraphile(): Promise<string> {
+  // It is written for Node 22; this is what it misses in Node 20.
+  const promises = Promise as unknown as { withResolvers?: () => object };
+  promises.withResolvers ??= () => {
+    const parts: { resolve?: unknown; reject?: unknown } = {};
+    const promise = new Promise((resolve, reject) => Object.assign(parts, { resolve, reject }));
+    return { promise, ...parts };
+  };
   const { postgraphile } = await import('postgraphile');
   const { PostGraphileAmberPreset } = await import('postgraphile/presets/amber');
   const { makePgService } = await import('postgraphile/adaptors/pg');
