@@ -14,6 +14,13 @@ export interface OwnDocument {
 
 const START = /\b(?:query|mutation|subscription)\b[ \w]*(?:\([^)]*\))?\s*\{|gql '\{|`\{(?= *\n)/gm;
 
+/** Without what Python and shell put around it: pieces in a row, places for a selection, escaped quotes. */
+const plain = (text: string) =>
+  text
+    .replace(/ ?"\n *"/g, ' ')
+    .replaceAll('%s', '__typename')
+    .replaceAll('\\"', '"');
+
 /** The operations in a text: from each keyword to the brace that closes its selection. */
 function operationsIn(file: string): OwnDocument[] {
   const text = readFileSync(join(ROOT, file), 'utf8');
@@ -27,7 +34,7 @@ function operationsIn(file: string): OwnDocument[] {
     }
     const line = text.slice(0, index).split('\n').length;
     // What a shell or a template puts in between stands for a value.
-    found.push({ place: `${file}:${line}`, text: text.slice(start, end).replaceAll('\\"', '"') });
+    found.push({ place: `${file}:${line}`, text: plain(text.slice(start, end)) });
   }
   return found;
 }
@@ -38,11 +45,7 @@ const filesIn = (folder: string, ending: string) =>
     .map((name) => join(folder, name));
 
 const guideFiles = () => ['README.md', ...filesIn('docs/guides', '.md')];
-const programFiles = () => [
-  ...filesIn('src/main', 'demo.ts'),
-  ...filesIn('src/main/demo', '.ts'),
-  'src/api/home-page.ts',
-];
+const programFiles = () => ['src/api/home-page.ts'];
 const operationFiles = () => filesIn('src', '.graphql');
 
 /** The files that documents are taken from, by their paths in the repository. */
