@@ -22,6 +22,7 @@ const ROWS = [
   'TrainingRunAttempt',
   'User',
   'AuditEvent',
+  'Benchmark',
 ];
 
 const config: CodegenConfig = {
@@ -39,6 +40,9 @@ const config: CodegenConfig = {
           ...Object.fromEntries(ROWS.map((row) => [row, `./prisma/client.js#${row} as ${row}Row`])),
           ApiToken: './prisma/client.js#Credential as CredentialRow',
           RaterLink: './prisma/client.js#Credential as CredentialRow',
+          BenchmarkItem: '../services/benchmarks.js#ItemWithParts',
+          BenchmarkCell: '../services/benchmarks.js#CellWithParts',
+          BenchmarkArm: './prisma/client.js#BenchmarkArm as BenchmarkArmRow',
           Viewer: '../services/access.js#Viewer as ViewerFacts',
         },
         scalars: {

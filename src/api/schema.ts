@@ -6,6 +6,7 @@ import { GraphQLError, GraphQLScalarType, type GraphQLSchema } from 'graphql';
 import GraphQLUpload from 'graphql-upload/GraphQLUpload.mjs';
 import { ApiToken } from './resolvers/ApiToken.js';
 import { AuditEvent } from './resolvers/AuditEvent.js';
+import { Benchmark, BenchmarkArm, BenchmarkCell, BenchmarkItem } from './resolvers/Benchmark.js';
 import { Device } from './resolvers/Device.js';
 import { FmriSession } from './resolvers/FmriSession.js';
 import { Mask } from './resolvers/Mask.js';
@@ -72,6 +73,10 @@ export function createSchema(): GraphQLSchema {
       RaterLink,
       AuditEvent,
       Viewer,
+      Benchmark,
+      BenchmarkArm,
+      BenchmarkCell,
+      BenchmarkItem,
     },
   });
 }

@@ -14,6 +14,7 @@ import { createUser } from '../../src/services/users.js';
 import { reportWithdrawal } from '../../src/services/withdrawals.js';
 import { type Lab, startLab, type UploadFile } from './lab.js';
 import { addPerson, addRater, addToken, type Person } from './people.js';
+import { benchmarkMaker, studyCalls } from './rights-studies.js';
 
 export const WHO = ['nobody', 'rater', 'researcher', 'admin', 'reader'] as const;
 export type Who = (typeof WHO)[number];
@@ -193,6 +194,7 @@ export async function startRightsWorld(): Promise<RightsWorld> {
     ],
     createRaterLink: async () => [call({ raterName: unique() })],
     revokeRaterLink: async () => [call({ id: `RaterLink_${(await addRater(lab)).credentialId}` })],
+    ...studyCalls(services, first),
     signIn: async () => [call({ secret: (await addRater(lab)).secret })],
     signOut: async () => [{}],
   };
@@ -228,6 +230,7 @@ export async function startRightsWorld(): Promise<RightsWorld> {
 
   await make('submitPaintJob', 'PaintJob', call(jobInput()));
   await keys('PaintJobBatch', prisma.paintJobBatch.findMany());
+  ids.Benchmark = [`Benchmark_${await benchmarkMaker(services, first)({ ended: true })}`];
   // It runs, and has a preview and, as no job that runs has, a painting.
   const jobId = key('PaintJob');
   const webp = await sharp(await picture())

@@ -1,6 +1,7 @@
 // What can be read from the root.
 
 import type { QueryResolvers } from '../../generated/graphql.js';
+import { listBenchmarks } from '../../services/benchmarks.js';
 import {
   findSubject,
   listDevices,
@@ -27,6 +28,11 @@ async function loadNode(id: string, { loaders }: ApiContext) {
 }
 
 export const Query: QueryResolvers = {
+  benchmarks: (_, args, { services }) => listBenchmarks(services, args),
+  benchmark: async (_, { id }, { loaders }) => {
+    const parsed = parseId(id);
+    return parsed?.type === 'Benchmark' ? loaders.Benchmark.load(parsed.key) : null;
+  },
   // biome-ignore lint/suspicious/noExplicitAny: the union of all rows
   node: (_, { id }, context) => loadNode(id, context) as any,
   subjects: (_, args, { services }) => listSubjects(services, args),
