@@ -23,6 +23,7 @@ const ROWS = [
   'User',
   'AuditEvent',
   'Benchmark',
+  'Study',
 ];
 
 const config: CodegenConfig = {
@@ -43,6 +44,10 @@ const config: CodegenConfig = {
           BenchmarkItem: '../services/benchmarks.js#ItemWithParts',
           BenchmarkCell: '../services/benchmarks.js#CellWithParts',
           BenchmarkArm: './prisma/client.js#BenchmarkArm as BenchmarkArmRow',
+          StudyRater: '../services/study-raters.js#RaterHealth',
+          RaterStudy: '../services/study-screens.js#RaterStudy as RaterStudyView',
+          RaterPicture: '../services/study-screens.js#RaterPictureView',
+          StudyInvitation: '../services/study-raters.js#Invitation',
           Viewer: '../services/access.js#Viewer as ViewerFacts',
         },
         scalars: {

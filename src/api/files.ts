@@ -6,6 +6,7 @@ import { isAppError } from '../errors.js';
 import type { Viewer } from '../services/access.js';
 import { benchmarkSheet, type SheetKind } from '../services/benchmark-sheets.js';
 import { readPreview } from '../services/paint-job-watch.js';
+import { readStudyPicture } from '../services/study-screens.js';
 import type { ApiDeps } from './context.js';
 import { viewerOf } from './identity.js';
 import { isUuid, parseId } from './ids.js';
@@ -57,6 +58,21 @@ export function createFileRouter(deps: ApiDeps): Router {
       'Cross-Origin-Resource-Policy': 'same-origin',
     });
     response.type('webp').send(preview);
+  });
+  router.get('/study-pictures/:name', async (request, response) => {
+    const viewer = viewerOf(response);
+    if (viewer.kind === 'NOBODY') return refuse(response, 401, 'nobody is signed in');
+    const [, id] = /^([0-9a-f-]{36})\.png$/.exec(request.params.name) ?? [];
+    const picture = id && isUuid(id) && (await readStudyPicture({ ...deps.services, viewer }, id));
+    if (!picture) return refuse(response, 404, 'no such file');
+    // No ETag: a hash of the content would be the same wherever the picture is.
+    response.set({
+      'Cache-Control': 'private, max-age=86400',
+      'X-Content-Type-Options': 'nosniff',
+      'Cross-Origin-Resource-Policy': 'same-origin',
+      Vary: 'Cookie',
+    });
+    response.type('png').end(picture);
   });
   router.get('/benchmarks/:id/:sheet', async (request, response) => {
     const viewer = viewerOf(response);

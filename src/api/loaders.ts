@@ -74,6 +74,7 @@ export function createLoaders(store: Store, viewer: Viewer) {
     ),
     AuditEvent: nodes('AuditEvent', (where) => prisma.auditEvent.findMany({ where })),
     Benchmark: nodes('Benchmark', (where) => prisma.benchmark.findMany({ where })),
+    Study: nodes('Study', (where) => prisma.study.findMany({ where })),
     armsOfBenchmark: listBy(
       (ids) =>
         prisma.benchmarkArm.findMany({ where: { benchmarkId: { in: ids } }, orderBy: { position: 'asc' } }),
@@ -179,5 +180,6 @@ export const NODE_TYPES = [
   'RaterLink',
   'AuditEvent',
   'Benchmark',
+  'Study',
 ] as const;
 export type NodeType = (typeof NODE_TYPES)[number];

@@ -21,6 +21,7 @@ import { RaterLink } from './resolvers/RaterLink.js';
 import { Rating } from './resolvers/Rating.js';
 import { SourceImage } from './resolvers/SourceImage.js';
 import { Stimulus } from './resolvers/Stimulus.js';
+import { RaterPicture, RaterStudy, Study, StudyInvitation, StudyRater } from './resolvers/Study.js';
 import { Subject } from './resolvers/Subject.js';
 import { Subscription } from './resolvers/Subscription.js';
 import { TrainingRun } from './resolvers/TrainingRun.js';
@@ -77,6 +78,11 @@ export function createSchema(): GraphQLSchema {
       BenchmarkArm,
       BenchmarkCell,
       BenchmarkItem,
+      Study,
+      StudyRater,
+      StudyInvitation,
+      RaterStudy,
+      RaterPicture,
     },
   });
 }
