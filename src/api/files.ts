@@ -11,6 +11,7 @@ import type { ApiDeps } from './context.js';
 import { viewerOf } from './identity.js';
 import { isUuid, parseId } from './ids.js';
 import { createLoaders } from './loaders.js';
+import { createStudyFileRouter } from './study-files.js';
 
 interface Found {
   readonly pngSha256: string;
@@ -59,6 +60,7 @@ export function createFileRouter(deps: ApiDeps): Router {
     });
     response.type('webp').send(preview);
   });
+  router.use('/studies', createStudyFileRouter(deps));
   router.get('/study-pictures/:name', async (request, response) => {
     const viewer = viewerOf(response);
     if (viewer.kind === 'NOBODY') return refuse(response, 401, 'nobody is signed in');

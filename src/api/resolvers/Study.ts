@@ -9,6 +9,7 @@ import type {
 } from '../../generated/graphql.js';
 import { describeDesign, studyProgress } from '../../services/studies.js';
 import { listRaters } from '../../services/study-raters.js';
+import { studyResults } from '../../services/study-results.js';
 import { encodeId } from '../ids.js';
 
 export const Study: StudyResolvers = {
@@ -18,6 +19,8 @@ export const Study: StudyResolvers = {
   seed: ({ seed, unsealedAt }) => (unsealedAt ? Number(seed) : null),
   balance: (study) => describeDesign(study),
   progress: ({ id }, _, { services }) => studyProgress(services, id),
+  results: (study, _, { services }) => studyResults(services, study),
+  exportPath: ({ id, unsealedAt }) => (unsealedAt ? `/files/studies/${id}/` : null),
   raters: ({ id }, _, { services }) => listRaters(services, id),
 };
 
