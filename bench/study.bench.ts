@@ -97,8 +97,9 @@ try {
   const crowd = await open({
     name: 'a crowd',
     raters: RATERS,
-    groups: 5,
-    catchTrials: { instructed: 1, duplicates: 2, grossFailures: 1 },
+    // Few screens for each: what is asked is how they stand each other.
+    groups: 25,
+    catchTrials: { instructed: 1, duplicates: 0, grossFailures: 1 },
   });
   const times = await Promise.all(
     crowd.raters.map((rater, seat) => rater.rate(seat, crowd.opinion, { look: false, twice: true })),
