@@ -22,6 +22,8 @@ const ROWS = [
   'TrainingRunAttempt',
   'User',
   'AuditEvent',
+  'Benchmark',
+  'Study',
 ];
 
 const config: CodegenConfig = {
@@ -39,6 +41,13 @@ const config: CodegenConfig = {
           ...Object.fromEntries(ROWS.map((row) => [row, `./prisma/client.js#${row} as ${row}Row`])),
           ApiToken: './prisma/client.js#Credential as CredentialRow',
           RaterLink: './prisma/client.js#Credential as CredentialRow',
+          BenchmarkItem: '../services/benchmarks.js#ItemWithParts',
+          BenchmarkCell: '../services/benchmarks.js#CellWithParts',
+          BenchmarkArm: './prisma/client.js#BenchmarkArm as BenchmarkArmRow',
+          StudyRater: '../services/study-raters.js#RaterHealth',
+          RaterStudy: '../services/study-screens.js#RaterStudy as RaterStudyView',
+          RaterPicture: '../services/study-screens.js#RaterPictureView',
+          StudyInvitation: '../services/study-raters.js#Invitation',
           Viewer: '../services/access.js#Viewer as ViewerFacts',
         },
         scalars: {

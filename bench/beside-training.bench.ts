@@ -12,9 +12,9 @@ import { writeNpy } from '../src/fmri/npy.js';
 import { encodePng } from '../src/imaging/decode.js';
 import { createLog } from '../src/log.js';
 import { startPlatform } from '../src/main/platform.js';
+import { createRng } from '../src/random.js';
 import { MindPainter } from '../src/sdk/client.js';
 import { drawPhotographSizeScene } from '../src/toy/photograph-scene.js';
-import { createRng } from '../src/train/rng.js';
 
 const QUERIES = 200;
 const JOBS = 4;

@@ -12,10 +12,10 @@ import { createLog } from '../src/log.js';
 import { startPlatform } from '../src/main/platform.js';
 import { loadBundle } from '../src/painter/bundle.js';
 import { openPainter } from '../src/painter/painter.js';
+import { createRng } from '../src/random.js';
 import { floats } from '../src/runtime/session.js';
 import { MindPainter } from '../src/sdk/client.js';
 import { drawPhotographSizeScene } from '../src/toy/photograph-scene.js';
-import { createRng } from '../src/train/rng.js';
 
 const STEPS = 25;
 const PAINTINGS = 4;

@@ -2,9 +2,9 @@
 
 import { createInterface } from 'node:readline';
 import { PLAN, TOY } from '../src/main/toy/settings.js';
+import { createRng } from '../src/random.js';
 import { floats, type Provider, type Tensor } from '../src/runtime/session.js';
 import { brainAdapterObjective, diffusionObjective, pseudoBrainObjective } from '../src/train/objectives.js';
-import { createRng } from '../src/train/rng.js';
 import { buildStepGraph, type StepGraph } from '../src/train/step-graph.js';
 import { createTrainer } from '../src/train/trainer.js';
 

@@ -25,7 +25,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   sdk: ['generated'],
   cli: ['sdk'],
 };
-const COMMON = ['config.ts', 'errors.ts', 'log.ts'];
+const COMMON = ['config.ts', 'errors.ts', 'log.ts', 'random.ts'];
 
 const files = readdirSync('src', { recursive: true, encoding: 'utf8' })
   .filter((name) => name.endsWith('.ts') && !name.startsWith('generated'))

@@ -4,11 +4,14 @@
 import { type Response, Router } from 'express';
 import { isAppError } from '../errors.js';
 import type { Viewer } from '../services/access.js';
+import { benchmarkSheet, type SheetKind } from '../services/benchmark-sheets.js';
 import { readPreview } from '../services/paint-job-watch.js';
+import { readStudyPicture } from '../services/study-screens.js';
 import type { ApiDeps } from './context.js';
 import { viewerOf } from './identity.js';
-import { isUuid } from './ids.js';
+import { isUuid, parseId } from './ids.js';
 import { createLoaders } from './loaders.js';
+import { createStudyFileRouter } from './study-files.js';
 
 interface Found {
   readonly pngSha256: string;
@@ -25,7 +28,17 @@ function find(deps: ApiDeps, viewer: Viewer, kind: string, id: string): Promise<
   return Promise.resolve(null);
 }
 
-const CODES: Readonly<Record<number, string>> = { 401: 'UNAUTHENTICATED', 404: 'NOT_FOUND' };
+const CODES: Readonly<Record<number, string>> = {
+  400: 'BAD_INPUT',
+  401: 'UNAUTHENTICATED',
+  404: 'NOT_FOUND',
+};
+
+const SHEETS: Readonly<Record<string, SheetKind>> = {
+  'pairs.png': 'PAIRS',
+  'brains.png': 'BRAINS',
+  'reconstructions.png': 'RECONSTRUCTIONS',
+};
 
 function refuse(response: Response, status: number, message: string): void {
   const code = CODES[status] ?? 'INTERNAL';
@@ -46,6 +59,42 @@ export function createFileRouter(deps: ApiDeps): Router {
       'Cross-Origin-Resource-Policy': 'same-origin',
     });
     response.type('webp').send(preview);
+  });
+  router.use('/studies', createStudyFileRouter(deps));
+  router.get('/study-pictures/:name', async (request, response) => {
+    const viewer = viewerOf(response);
+    if (viewer.kind === 'NOBODY') return refuse(response, 401, 'nobody is signed in');
+    const [, id] = /^([0-9a-f-]{36})\.png$/.exec(request.params.name) ?? [];
+    const picture = id && isUuid(id) && (await readStudyPicture({ ...deps.services, viewer }, id));
+    if (!picture) return refuse(response, 404, 'no such file');
+    // No ETag: a hash of the content would be the same wherever the picture is.
+    response.set({
+      'Cache-Control': 'private, max-age=86400',
+      'X-Content-Type-Options': 'nosniff',
+      'Cross-Origin-Resource-Policy': 'same-origin',
+      Vary: 'Cookie',
+    });
+    response.type('png').end(picture);
+  });
+  router.get('/benchmarks/:id/:sheet', async (request, response) => {
+    const viewer = viewerOf(response);
+    if (viewer.kind === 'NOBODY') return refuse(response, 401, 'nobody is signed in');
+    const kind = SHEETS[request.params.sheet];
+    const { from, imageId } = request.query;
+    const image = typeof imageId === 'string' ? parseId(imageId) : undefined;
+    if (!kind || !isUuid(request.params.id) || (imageId !== undefined && image?.type !== 'SourceImage'))
+      return refuse(response, 404, 'no such file');
+    try {
+      const sheet = await benchmarkSheet({ ...deps.services, viewer }, request.params.id, kind, {
+        from: Number(from ?? 0),
+        imageId: image?.key,
+      });
+      response.set({ 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' });
+      response.type('png').send(sheet);
+    } catch (error) {
+      if (!isAppError(error)) throw error;
+      refuse(response, error.code === 'BAD_INPUT' ? 400 : 404, error.message);
+    }
   });
   router.get('/:kind/:name', async (request, response) => {
     const viewer = viewerOf(response);

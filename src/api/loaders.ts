@@ -73,6 +73,13 @@ export function createLoaders(store: Store, viewer: Viewer) {
       prisma.credential.findMany({ where: { ...where, kind: 'RATER_LINK' } }),
     ),
     AuditEvent: nodes('AuditEvent', (where) => prisma.auditEvent.findMany({ where })),
+    Benchmark: nodes('Benchmark', (where) => prisma.benchmark.findMany({ where })),
+    Study: nodes('Study', (where) => prisma.study.findMany({ where })),
+    armsOfBenchmark: listBy(
+      (ids) =>
+        prisma.benchmarkArm.findMany({ where: { benchmarkId: { in: ids } }, orderBy: { position: 'asc' } }),
+      (row) => row.benchmarkId,
+    ),
     sessionsOfRun: listBy(
       (ids) =>
         prisma.trainingRunSession.findMany({
@@ -172,5 +179,7 @@ export const NODE_TYPES = [
   'ApiToken',
   'RaterLink',
   'AuditEvent',
+  'Benchmark',
+  'Study',
 ] as const;
 export type NodeType = (typeof NODE_TYPES)[number];

@@ -4,8 +4,10 @@ import { AppError } from '../errors.js';
 import type { CreateMaskInput } from '../generated/graphql.js';
 import type { MaskPresetInput } from '../services/images.js';
 
+type MaskShapeFields = Omit<CreateMaskInput, 'imageId'>;
+
 /** Throws AppError BAD_INPUT on the first length that the shape needs and the input lacks. */
-export function toMaskPreset(input: CreateMaskInput): MaskPresetInput {
+export function toMaskPreset(input: MaskShapeFields): MaskPresetInput {
   const need = (field: 'left' | 'top' | 'width' | 'height' | 'border'): number => {
     const value = input[field];
     if (value != null) return value;

@@ -6,6 +6,7 @@ import { GraphQLError, GraphQLScalarType, type GraphQLSchema } from 'graphql';
 import GraphQLUpload from 'graphql-upload/GraphQLUpload.mjs';
 import { ApiToken } from './resolvers/ApiToken.js';
 import { AuditEvent } from './resolvers/AuditEvent.js';
+import { Benchmark, BenchmarkArm, BenchmarkCell, BenchmarkItem } from './resolvers/Benchmark.js';
 import { Device } from './resolvers/Device.js';
 import { FmriSession } from './resolvers/FmriSession.js';
 import { Mask } from './resolvers/Mask.js';
@@ -20,6 +21,7 @@ import { RaterLink } from './resolvers/RaterLink.js';
 import { Rating } from './resolvers/Rating.js';
 import { SourceImage } from './resolvers/SourceImage.js';
 import { Stimulus } from './resolvers/Stimulus.js';
+import { RaterPicture, RaterStudy, Study, StudyInvitation, StudyRater } from './resolvers/Study.js';
 import { Subject } from './resolvers/Subject.js';
 import { Subscription } from './resolvers/Subscription.js';
 import { TrainingRun } from './resolvers/TrainingRun.js';
@@ -72,6 +74,15 @@ export function createSchema(): GraphQLSchema {
       RaterLink,
       AuditEvent,
       Viewer,
+      Benchmark,
+      BenchmarkArm,
+      BenchmarkCell,
+      BenchmarkItem,
+      Study,
+      StudyRater,
+      StudyInvitation,
+      RaterStudy,
+      RaterPicture,
     },
   });
 }

@@ -8,8 +8,8 @@ import {
   twoWayIdentification,
 } from '../metrics/brain.js';
 import { estimateNoiseCeilingSnr, noiseCeilingPercent } from '../metrics/noise-ceiling.js';
+import { createRng } from '../random.js';
 import { signalOf } from '../train/brain-data.js';
-import { createRng } from '../train/rng.js';
 import { mapModel, rowsOf } from '../train/rows.js';
 import type { TrainingData } from './training-data.js';
 import type { HeldOutMetric } from './training-messages.js';

@@ -8,6 +8,7 @@ import { decodeRgb } from '../imaging/decode.js';
 import type { Bundle, ComponentPart } from '../painter/bundle.js';
 import type { Component } from '../painter/manifest.js';
 import { alphasCumprod } from '../painter/scheduler.js';
+import { createRng } from '../random.js';
 import { openSession, type Session } from '../runtime/session.js';
 import type { StageSettings } from '../services/training-settings.js';
 import type { Blobs } from '../store/blobs.js';
@@ -17,7 +18,6 @@ import { denoisingError, pseudoSignalConditioner, trainDiffusion } from '../trai
 import { brainAdapterNetwork, networkWeights, pseudoBrainNetwork, unetNetwork } from '../train/networks.js';
 import { maskedCrop } from '../train/pictures.js';
 import { cachedPool } from '../train/pool-file.js';
-import { createRng } from '../train/rng.js';
 import { mapModel } from '../train/rows.js';
 import type { StageOptions, StageResult, Weights } from '../train/stage.js';
 import { componentConfig, trainableUnet } from './training-base.js';

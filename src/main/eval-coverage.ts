@@ -5,12 +5,12 @@ import { parseArgs } from 'node:util';
 import { design } from '../design/design.js';
 import { mindpainterPreset } from '../design/preset.js';
 import { ratingTasks } from '../design/tasks.js';
+import { createRng } from '../random.js';
 import { crossedMean } from '../stats/crossed-mean.js';
 import type { Interval } from '../stats/intervals.js';
 import { pairRatings } from '../stats/ratings.js';
 import { expectedRating, type RaterModel, simulateRatings } from '../stats/simulated-raters.js';
 import type { Statistic } from '../stats/statistic.js';
-import { createRng } from '../train/rng.js';
 
 const ARMS = ['mindpainter', 'two-stage'] as const;
 const CRITERIA = ['large', 'small', 'none'] as const;

@@ -6,7 +6,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { AppError, isAppError } from '../errors.js';
-import { createRng } from '../train/rng.js';
+import { createRng } from '../random.js';
 import type { StageProgress } from '../train/stage.js';
 import { readDigits } from './digits/dataset.js';
 import { type HeldOutTrial, runFold } from './digits/fold.js';

@@ -6,11 +6,11 @@ import { makeContactSheet, type SheetCell, tintMask } from '../imaging/contact-s
 import { loadBundle } from '../painter/bundle.js';
 import { openPainter, paint } from '../painter/painter.js';
 import { openExemplarEncoder, paintTwoStage } from '../painter/two-stage.js';
+import { createRng, type Rng } from '../random.js';
 import { openSession } from '../runtime/session.js';
 import { KINDS } from '../toy/kinds.js';
 import { drawScene, objectBox } from '../toy/scene.js';
 import { signalOf } from '../train/brain-data.js';
-import { createRng, type Rng } from '../train/rng.js';
 import { endProgram } from './end-program.js';
 import { simulateBrainData, toySubject } from './toy/brain-data.js';
 import { judgeKinds, looseBox } from './toy/judge.js';

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { writeNpy } from '../fmri/npy.js';
 import { encodePng } from '../imaging/decode.js';
+import { createRng } from '../random.js';
 import { drawScene, sampleScene } from '../toy/scene.js';
 import { simulateSessions } from '../toy/subject.js';
-import { createRng } from '../train/rng.js';
 import { toySubject } from './toy/brain-data.js';
 import { TOY } from './toy/settings.js';
 

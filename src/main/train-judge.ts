@@ -2,7 +2,7 @@
 
 import { mkdir, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { createRng } from '../train/rng.js';
+import { createRng } from '../random.js';
 import { trainStage } from '../train/stage.js';
 import { endProgram } from './end-program.js';
 import { judgeBatch, judgeNetwork, judgeObjective } from './toy/judge.js';

@@ -7,7 +7,7 @@ import type { PaintJob, PaintJobBatch } from '../generated/prisma/client.js';
 import { readSql } from '../store/sql.js';
 import { uuid7 } from '../store/uuid7.js';
 import { authorize } from './access.js';
-import { auditOn } from './audit.js';
+import { type AuditEntry, auditOn } from './audit.js';
 import type { Services } from './context.js';
 import { secondsUntilFewer, stepWeights } from './paint-job-estimates.js';
 import {
@@ -49,6 +49,10 @@ const YEAR_SECONDS = 366 * 86_400;
 const INSERT_JOBS = readSql('insert-paint-jobs');
 const INSERT_TRIALS = readSql('insert-paint-job-trials');
 const SHARE_BASE = readSql('share-base');
+/** A benchmark counts the retry, not the job that failed. */
+const FOLLOW_RETRIES = `
+  UPDATE benchmark_cell SET job_id = retry.id FROM unnest($1::uuid[], $2::uuid[]) AS retry (failed, id)
+  WHERE benchmark_cell.job_id = retry.failed AND benchmark_cell.painting_id IS NULL`;
 
 function checkFacts({ idempotencyKey, priority = 0, startWithinSeconds }: SubmissionFacts): void {
   if (idempotencyKey !== undefined && (idempotencyKey.length < 1 || idempotencyKey.length > 255))
@@ -88,7 +92,7 @@ async function insertJobs(
   facts: SubmissionFacts,
   batchId: string,
   jobs: readonly ResolvedJob[],
-): Promise<void> {
+): Promise<readonly string[]> {
   const { submittedBy, priority = 0, startWithinSeconds = null } = facts;
   const weights = await stepWeights(client);
   const { rows } = await client.query<{ base: number }>(SHARE_BASE, [submittedBy, priority]);
@@ -128,18 +132,29 @@ async function insertJobs(
     trials.map((row) => row[1]),
     trials.map((row) => row[2]),
   ]);
+  if (jobs.some((job) => job.retriedFromId))
+    await client.query(FOLLOW_RETRIES, [column('retriedFromId'), ids]);
+  return ids;
 }
+
+/** Writes what a batch was made for, in the batch's transaction; its entry takes the place of the batch's in the audit. */
+export type Attach = (
+  client: PoolClient,
+  batchId: string,
+  jobIds: readonly string[],
+) => Promise<Omit<AuditEntry, 'action'>>;
 
 /**
  * Stores what `resolve` gives as one batch, unless the key was used before: then its batch is the answer. Submissions of
  * one person come one after another, so that caps and shares are counted right.
  */
-async function storeBatch(
+export async function storeBatch(
   services: Services,
-  action: 'submitPaintJob' | 'submitPaintJobs' | 'retryPaintJobs',
+  action: 'submitPaintJob' | 'submitPaintJobs' | 'retryPaintJobs' | 'createBenchmark',
   facts: SubmissionFacts,
   request: object,
   resolve: (client: PoolClient) => Promise<readonly ResolvedJob[]>,
+  attach?: Attach,
 ): Promise<string> {
   checkFacts(facts);
   const { submittedBy, idempotencyKey = null, priority = 0, startWithinSeconds = null } = facts;
@@ -170,16 +185,20 @@ async function storeBatch(
        VALUES ($1::uuid, $2, $3, $4, $5::int)`,
       [batchId, submittedBy, idempotencyKey, requestSha256, jobs.length],
     );
-    await insertJobs(client, facts, batchId, jobs);
+    const jobIds = await insertJobs(client, facts, batchId, jobs);
     // One event for all: its jobs name the batch, and what was ordered of them never changes.
     const after = { submittedBy, idempotencyKey, priority, startWithinSeconds, jobCount: jobs.length };
-    await auditOn(client, services.viewer, { action, type: 'PaintJobBatch', id: batchId, after });
+    const entry = await attach?.(client, batchId, jobIds);
+    await auditOn(client, services.viewer, {
+      action,
+      ...(entry ?? { type: 'PaintJobBatch', id: batchId, after }),
+    });
     return batchId;
   });
 }
 
 /** In one order of the keys, so that equal requests are equal texts. */
-const normal = (order: PaintJobFields) =>
+export const normal = (order: PaintJobFields) =>
   JSON.stringify(order, [
     'imageId',
     'maskId',

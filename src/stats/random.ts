@@ -1,6 +1,6 @@
 // What this room needs of a random generator. The generator itself is the caller's, and so is its seed.
 
-/** Seeded random numbers; train/rng.ts makes one. */
+/** Seeded random numbers; src/random.ts makes one. */
 export interface RandomSource {
   /** Uniform in [0, 1). */
   uniform(): number;

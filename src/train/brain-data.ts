@@ -1,6 +1,6 @@
 // What the brain networks learn from: trials of one subject, the stimulus of each, and the stimuli's embeddings.
 
-import type { Rng } from './rng.js';
+import type { Rng } from '../random.js';
 
 export interface BrainData {
   readonly voxels: number;

@@ -1,11 +1,11 @@
 // The two brain stages: pseudo brain generator, then brain adapter on real and pseudo signals.
 
+import type { Rng } from '../random.js';
 import { openSession } from '../runtime/session.js';
 import { averageTrials, type BrainData, someTrials } from './brain-data.js';
 import type { ResidualMlpSize } from './models/brain.js';
 import { pseudoBrainNetwork } from './networks.js';
 import { type AdapterSignals, brainAdapterObjective, pseudoBrainObjective } from './objectives.js';
-import type { Rng } from './rng.js';
 import { mapRows, rowsOf } from './rows.js';
 import { type StageOptions, type StagePlan, type StageResult, trainStage, type Weights } from './stage.js';
 

@@ -2,8 +2,8 @@
 
 import { writePlanar, writeRegion } from '../imaging/tensor.js';
 import type { MaskImage, RgbImage } from '../imaging/types.js';
+import type { Rng } from '../random.js';
 import type { Session } from '../runtime/session.js';
-import type { Rng } from './rng.js';
 import { mapRows } from './rows.js';
 
 /** Sizes that latents and masks have; they come from the bundle, nothing is assumed. */

@@ -1,12 +1,12 @@
 // The diffusion stage: noise or velocity prediction on a pool of encoded pictures. Only pseudo signals condition it:
 // A(G(Z(m.x_s)), sigma), as in the paper.
 
+import type { Rng } from '../random.js';
 import { floats, openSession, type Session, type Tensor } from '../runtime/session.js';
 import { addResidualNoise, type ResidualNoise } from './brain-stages.js';
 import type { DiffusionPool } from './diffusion-pool.js';
 import type { UnetSize } from './models/unet.js';
 import { diffusionObjective } from './objectives.js';
-import type { Rng } from './rng.js';
 import { mapRows } from './rows.js';
 import { type StageOptions, type StagePlan, type StageResult, trainStage } from './stage.js';
 

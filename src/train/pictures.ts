@@ -5,9 +5,9 @@ import { type MaskMode, sampleTrainingMask } from '../imaging/mask-sampler.js';
 import { maskBounds } from '../imaging/mask-shapes.js';
 import { writeRegion } from '../imaging/tensor.js';
 import type { RgbImage } from '../imaging/types.js';
+import type { Rng } from '../random.js';
 import type { Session } from '../runtime/session.js';
 import type { MaskedPicture } from './diffusion-pool.js';
-import type { Rng } from './rng.js';
 import { mapRows } from './rows.js';
 
 /** Z of whole pictures, as a stimulus is embedded: [pictures, embeddingSize]. */

@@ -5,8 +5,8 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError } from '../errors.js';
 import type { Builder } from '../graph/builder.js';
+import { createRng, type Rng } from '../random.js';
 import type { Tensor } from '../runtime/session.js';
-import { createRng, type Rng } from './rng.js';
 import { ADAMW, buildStepGraph, type Objective } from './step-graph.js';
 import { createTrainer } from './trainer.js';
 

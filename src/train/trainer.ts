@@ -3,9 +3,9 @@
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { AppError } from '../errors.js';
 import { encodeModel } from '../graph/onnx.js';
+import { createRng } from '../random.js';
 import { floats, openSession, type Provider, type Session, type Tensor } from '../runtime/session.js';
 import { createAdamwKernel, STATE_VECTORS } from './adamw-kernel.js';
-import { createRng } from './rng.js';
 import type { Layout, StepGraph } from './step-graph.js';
 
 export interface StepResult {

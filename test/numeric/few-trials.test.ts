@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { cosineSimilarities, twoWayIdentification } from '../../src/metrics/brain.js';
+import { createRng } from '../../src/random.js';
 import { floats, openSession } from '../../src/runtime/session.js';
 import { createBrainData } from '../../src/train/brain-data.js';
 import {
@@ -19,7 +20,6 @@ import {
 import { linear } from '../../src/train/layers.js';
 import { meanSquaredError } from '../../src/train/losses.js';
 import { brainAdapterNetwork } from '../../src/train/networks.js';
-import { createRng } from '../../src/train/rng.js';
 import { mapRows } from '../../src/train/rows.js';
 import { trainStage } from '../../src/train/stage.js';
 

@@ -8,8 +8,8 @@ import { encodeModel } from '../../src/graph/onnx.js';
 import * as op from '../../src/graph/ops.js';
 import { knownShape } from '../../src/graph/shapes.js';
 import type { Value } from '../../src/graph/types.js';
+import { createRng } from '../../src/random.js';
 import { floats, openSession, type Tensor } from '../../src/runtime/session.js';
-import { createRng } from '../../src/train/rng.js';
 
 interface Case {
   readonly shapes: readonly (readonly number[])[];

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { toFloat16 } from '../../src/graph/onnx.js';
-import { createRng } from '../../src/train/rng.js';
+import { createRng } from '../../src/random.js';
 import { halfValue } from '../support/half.js';
 
 const LARGEST = 0x7bff;

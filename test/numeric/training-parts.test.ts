@@ -9,10 +9,10 @@ import { encodeModel, fromFloat16, readWeights, toFloat16 } from '../../src/grap
 import { openCurve } from '../../src/jobs/training-curve.js';
 import type { TrainingData } from '../../src/jobs/training-data.js';
 import { heldOutCorrelation, heldOutIdentification } from '../../src/jobs/training-metrics.js';
+import { createRng } from '../../src/random.js';
 import { createBrainData } from '../../src/train/brain-data.js';
 import { linear } from '../../src/train/layers.js';
 import { meanSquaredError } from '../../src/train/losses.js';
-import { createRng } from '../../src/train/rng.js';
 import { buildStepGraph } from '../../src/train/step-graph.js';
 import { createTrainer } from '../../src/train/trainer.js';
 import { halfValue } from '../support/half.js';

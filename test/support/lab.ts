@@ -62,6 +62,11 @@ const TABLES = [
   'lab_user',
   'credential',
   'audit_event',
+  'benchmark',
+  'benchmark_cell',
+  'study',
+  'study_rater',
+  'study_event',
   'graphile_worker.jobs',
 ];
 

@@ -14,6 +14,7 @@ import { createUser } from '../../src/services/users.js';
 import { reportWithdrawal } from '../../src/services/withdrawals.js';
 import { type Lab, startLab, type UploadFile } from './lab.js';
 import { addPerson, addRater, addToken, type Person } from './people.js';
+import { studyWorld } from './rights-studies.js';
 
 export const WHO = ['nobody', 'rater', 'researcher', 'admin', 'reader'] as const;
 export type Who = (typeof WHO)[number];
@@ -124,6 +125,8 @@ export async function startRightsWorld(): Promise<RightsWorld> {
     return (await createTrainingRun(services, input, describeBundle)).id;
   };
 
+  const studies = studyWorld(services, people.rater.userId, first);
+
   const calls: RightsWorld['calls'] = {
     createSubject: async () => [call({ label: unique() })],
     importFmriSession: async () => [
@@ -193,6 +196,7 @@ export async function startRightsWorld(): Promise<RightsWorld> {
     ],
     createRaterLink: async () => [call({ raterName: unique() })],
     revokeRaterLink: async () => [call({ id: `RaterLink_${(await addRater(lab)).credentialId}` })],
+    ...studies.calls,
     signIn: async () => [call({ secret: (await addRater(lab)).secret })],
     signOut: async () => [{}],
   };
@@ -228,6 +232,7 @@ export async function startRightsWorld(): Promise<RightsWorld> {
 
   await make('submitPaintJob', 'PaintJob', call(jobInput()));
   await keys('PaintJobBatch', prisma.paintJobBatch.findMany());
+  ids.Benchmark = [`Benchmark_${await studies.addBenchmark()}`];
   // It runs, and has a preview and, as no job that runs has, a painting.
   const jobId = key('PaintJob');
   const webp = await sharp(await picture())
@@ -246,6 +251,8 @@ export async function startRightsWorld(): Promise<RightsWorld> {
       'mutation($input: RatePaintingInput!) { ratePainting(input: $input) { userErrors { code } } }';
     await lab.send(query, { input: { paintingId: first('Painting'), score: 3 } }, {}, people[who].headers);
   }
+  ids.Study = [`Study_${await studies.addStudy('OPEN')}`];
+  await keys('Benchmark', prisma.benchmark.findMany());
   await keys('Rating', prisma.rating.findMany());
   await keys('User', prisma.user.findMany());
   await keys('ApiToken', prisma.credential.findMany({ where: { kind: 'TOKEN' } }));

@@ -7,11 +7,11 @@ import * as op from '../../src/graph/ops.js';
 import type { DType, Value } from '../../src/graph/types.js';
 import { type Bundle, loadBundle, writeBundle } from '../../src/painter/bundle.js';
 import { type Conventions, schedulerSchema } from '../../src/painter/manifest.js';
+import { createRng } from '../../src/random.js';
 import { decodeLatent, encodeImage } from '../../src/train/models/autoencoder.js';
 import { adaptBrain, generatePseudoBrain } from '../../src/train/models/brain.js';
 import { embedImage } from '../../src/train/models/image-encoder.js';
 import { predictNoise } from '../../src/train/models/unet.js';
-import { createRng } from '../../src/train/rng.js';
 
 export const TINY = { voxels: 40, imageSizePx: 32, side: 8, latentChannels: 4, condition: 16, label: '01' };
 

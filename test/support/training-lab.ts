@@ -7,8 +7,8 @@ import sharp from 'sharp';
 import { expect } from 'vitest';
 import { writeNpy } from '../../src/fmri/npy.js';
 import { describeBundle } from '../../src/main/platform.js';
+import { createRng } from '../../src/random.js';
 import { registerModel } from '../../src/services/models.js';
-import { createRng } from '../../src/train/rng.js';
 import { type Lab, startLab } from './lab.js';
 import { TINY, writeTinyBundle } from './tiny-bundle.js';
 

@@ -3,7 +3,7 @@
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { drawFigure, linearTicks, logTicks, type Panel } from '../../src/main/ablate/plot.js';
-import { createRng } from '../../src/train/rng.js';
+import { createRng } from '../../src/random.js';
 
 const BARS: Panel = {
   kind: 'bar',

@@ -8,7 +8,7 @@ import { type DesignItem, type DesignParameters, DUPLICATE_GAP } from '../../src
 import { mindpainterPreset } from '../../src/design/preset.js';
 import { ratingTasks } from '../../src/design/tasks.js';
 import { AppError } from '../../src/errors.js';
-import { createRng, type Rng } from '../../src/train/rng.js';
+import { createRng, type Rng } from '../../src/random.js';
 
 const itemsOf = (n: number, sources = n, prefix = 'i'): DesignItem[] =>
   Array.from({ length: n }, (_, i) => ({ id: `${prefix}${i}`, source: `s${i % sources}` }));

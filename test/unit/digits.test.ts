@@ -7,8 +7,8 @@ import type { HeldOutTrial } from '../../src/main/digits/fold.js';
 import { balancedDerangement, stratifiedFolds } from '../../src/main/digits/folds.js';
 import { labelByAxis, nameAxis, turnAxis } from '../../src/main/digits/judge.js';
 import { scoreTrials } from '../../src/main/digits/scores.js';
+import { createRng } from '../../src/random.js';
 import { leaveOneOutRidge } from '../../src/train/ridge.js';
-import { createRng } from '../../src/train/rng.js';
 
 const LABELS = Array.from({ length: 100 }, (_, i) => (i < 50 ? 0 : 1));
 

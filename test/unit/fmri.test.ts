@@ -5,7 +5,7 @@ import { canonicalLabel } from '../../src/fmri/labels.js';
 import { meanOfRows, zScoreBy, zScoreSession } from '../../src/fmri/normalise.js';
 import { readBetaMatrix, writeNpy } from '../../src/fmri/npy.js';
 import { parseTrialTable } from '../../src/fmri/trials.js';
-import { createRng } from '../../src/train/rng.js';
+import { createRng } from '../../src/random.js';
 
 /** A .npy file from its parts, written here without the code under test. */
 function npy(

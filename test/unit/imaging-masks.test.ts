@@ -15,7 +15,7 @@ import { maskFromImage } from '../../src/imaging/mask-image.js';
 import { type MaskMode, sampleTrainingMask } from '../../src/imaging/mask-sampler.js';
 import { maskBounds, maskCoverage, presetMask } from '../../src/imaging/mask-shapes.js';
 import type { MaskImage, RgbImage } from '../../src/imaging/types.js';
-import { createRng } from '../../src/train/rng.js';
+import { createRng } from '../../src/random.js';
 
 function noiseImage(width: number, height: number, seed = 1): RgbImage {
   const data = new Uint8Array(width * height * 3);

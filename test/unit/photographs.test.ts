@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readPhotographs } from '../../src/main/toy/photographs.js';
-import { createRng } from '../../src/train/rng.js';
+import { createRng } from '../../src/random.js';
 
 let folder: string;
 beforeAll(async () => {

@@ -2,10 +2,10 @@
 
 import { expect, test } from 'vitest';
 import { AppError } from '../../src/errors.js';
+import { createRng } from '../../src/random.js';
 import { agreement, type BlockedAnswer } from '../../src/stats/agreement.js';
 import { agreementTable } from '../../src/stats/agreement-table.js';
 import { krippendorffAlpha } from '../../src/stats/krippendorff.js';
-import { createRng } from '../../src/train/rng.js';
 import { mustHave } from '../support/statistic.js';
 
 const options = { seed: 3, resamples: 1000, confidence: 0.95, createRandom: createRng };

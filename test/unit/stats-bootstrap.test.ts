@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { createRng } from '../../src/random.js';
 import {
   type BootstrapOptions,
   clusterBootstrap,
@@ -14,7 +15,6 @@ import type { Interval } from '../../src/stats/intervals.js';
 import type { RandomSource } from '../../src/stats/random.js';
 import { crossingOf } from '../../src/stats/ratings.js';
 import type { Statistic } from '../../src/stats/statistic.js';
-import { createRng } from '../../src/train/rng.js';
 import { mustHave } from '../support/statistic.js';
 
 interface Reference {

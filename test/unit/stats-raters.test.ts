@@ -1,11 +1,11 @@
 // Descriptives, pairing, rater checks and simulated raters.
 
 import { expect, test } from 'vitest';
+import { createRng } from '../../src/random.js';
 import { describeArms, describeDifferences } from '../../src/stats/descriptives.js';
 import { selfConsistency, summariseChecks, withAndWithout } from '../../src/stats/rater-checks.js';
 import { meansBy, pairRatings, type Rating } from '../../src/stats/ratings.js';
 import { expectedRating, type RaterModel, simulateRatings } from '../../src/stats/simulated-raters.js';
-import { createRng } from '../../src/train/rng.js';
 
 const rating = (rater: string, item: string, arm: string, value: number): Rating => ({
   rater,

@@ -2,8 +2,8 @@
 
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
+import { createRng } from '../../src/random.js';
 import { drawPhotographSizeScene, PLACES } from '../../src/toy/photograph-scene.js';
-import { createRng } from '../../src/train/rng.js';
 
 test.each(PLACES)('%s: the same seed gives the same picture, another seed another', (place) => {
   const draw = (seed: number) => drawPhotographSizeScene(createRng(seed), 192, 128, place);

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import type { RgbImage } from '../../src/imaging/types.js';
+import { createRng } from '../../src/random.js';
 import { KIND_SHAPES, KINDS, type Kind } from '../../src/toy/kinds.js';
 import { createCanvas, fillPolygon, type Rgb } from '../../src/toy/raster.js';
 import {
@@ -14,7 +15,6 @@ import {
   type SceneSpec,
   sampleScene,
 } from '../../src/toy/scene.js';
-import { createRng } from '../../src/train/rng.js';
 
 const hash = (image: RgbImage) => createHash('sha256').update(image.data).digest('hex').slice(0, 16);
 

@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { meanOfRows, zScoreSession } from '../../src/fmri/normalise.js';
 import { estimateNoiseCeilingSnr, noiseCeilingPercent } from '../../src/metrics/noise-ceiling.js';
+import { createRng } from '../../src/random.js';
 import { KINDS } from '../../src/toy/kinds.js';
 import { COLOUR_NAMES, type SceneSpec, sampleScene } from '../../src/toy/scene.js';
 import {
@@ -12,7 +13,6 @@ import {
   simulateSessions,
   voxelNoiseLimit,
 } from '../../src/toy/subject.js';
-import { createRng } from '../../src/train/rng.js';
 
 const SMALL = { ...SUBJECT_DEFAULTS, voxels: 300 };
 

@@ -32,6 +32,8 @@ import { toMaskPreset } from '../mask-input.js';
 import { toBatchOrder, toFacts, toOrder } from '../paint-job-input.js';
 import { toTrainingSettings } from '../training-input.js';
 import { readUpload } from '../uploads.js';
+import { benchmarkMutations } from './benchmark-mutations.js';
+import { studyMutations } from './study-mutations.js';
 
 function requireCookies({ setSession }: ApiContext): SetSession {
   if (setSession) return setSession;
@@ -39,6 +41,8 @@ function requireCookies({ setSession }: ApiContext): SetSession {
 }
 
 export const Mutation: MutationResolvers = {
+  ...benchmarkMutations,
+  ...studyMutations,
   createSubject: (_, { input }, { services }) =>
     toPayload('subject', () =>
       createSubject(services, { label: input.label, simulated: input.simulated ?? false }),

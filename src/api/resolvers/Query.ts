@@ -1,6 +1,7 @@
 // What can be read from the root.
 
 import type { QueryResolvers } from '../../generated/graphql.js';
+import { listBenchmarks } from '../../services/benchmarks.js';
 import {
   findSubject,
   listDevices,
@@ -13,6 +14,8 @@ import {
 } from '../../services/lists.js';
 import { listEvents, parseSequence } from '../../services/paint-job-watch.js';
 import { listApiTokens, listAuditEvents, listRaterLinks, listUsers } from '../../services/people-lists.js';
+import { listStudies } from '../../services/studies.js';
+import { myStudies } from '../../services/study-screens.js';
 import { reportWithdrawal } from '../../services/withdrawals.js';
 import type { ApiContext } from '../context.js';
 import { decodeId, parseId } from '../ids.js';
@@ -27,6 +30,17 @@ async function loadNode(id: string, { loaders }: ApiContext) {
 }
 
 export const Query: QueryResolvers = {
+  studies: (_, args, { services }) => listStudies(services, args),
+  study: async (_, { id }, { loaders }) => {
+    const parsed = parseId(id);
+    return parsed?.type === 'Study' ? loaders.Study.load(parsed.key) : null;
+  },
+  myStudies: (_, __, { services }) => myStudies(services),
+  benchmarks: (_, args, { services }) => listBenchmarks(services, args),
+  benchmark: async (_, { id }, { loaders }) => {
+    const parsed = parseId(id);
+    return parsed?.type === 'Benchmark' ? loaders.Benchmark.load(parsed.key) : null;
+  },
   // biome-ignore lint/suspicious/noExplicitAny: the union of all rows
   node: (_, { id }, context) => loadNode(id, context) as any,
   subjects: (_, args, { services }) => listSubjects(services, args),

@@ -4,7 +4,7 @@
 import { AppError } from '../../errors.js';
 import { type MatNumeric, matNumeric, readMat } from '../../fmri/mat.js';
 import type { RgbImage } from '../../imaging/types.js';
-import { createRng, type Rng } from '../../train/rng.js';
+import { createRng, type Rng } from '../../random.js';
 import { DIGITS } from './settings.js';
 
 const FIELD = 'file';

@@ -1,6 +1,6 @@
 // Folds, and the balanced null: who is held out together, and whose signal stands in for whose.
 
-import type { Rng } from '../../train/rng.js';
+import type { Rng } from '../../random.js';
 
 /** Held-out trials of each fold, stratified: every fold has the same share of each label. */
 export function stratifiedFolds(labels: readonly number[], folds: number, rng: Rng): number[][] {

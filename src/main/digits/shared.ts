@@ -3,13 +3,13 @@
 
 import { join } from 'node:path';
 import { alphasCumprod } from '../../painter/scheduler.js';
+import { createRng, type Rng } from '../../random.js';
 import { openSession, type Session } from '../../runtime/session.js';
 import { buildPool, type DiffusionPool } from '../../train/diffusion-pool.js';
 import { type Conditioner, trainDiffusion } from '../../train/diffusion-stage.js';
 import { imageEncoderNetwork, vaeDecoderNetwork, vaeEncoderNetwork } from '../../train/networks.js';
 import { autoencoderObjective } from '../../train/objectives.js';
 import { cachedPool } from '../../train/pool-file.js';
-import { createRng, type Rng } from '../../train/rng.js';
 import { type StageOptions, trainStage, type Weights } from '../../train/stage.js';
 import { OWN_SCHEDULER } from '../own-scheduler.js';
 import type { DigitsData } from './dataset.js';

@@ -4,11 +4,11 @@ import { type MaskMode, sampleTrainingMask } from '../../imaging/mask-sampler.js
 import { maskBounds } from '../../imaging/mask-shapes.js';
 import { writePlanar, writeRegion } from '../../imaging/tensor.js';
 import type { MaskImage, RgbImage } from '../../imaging/types.js';
+import type { Rng } from '../../random.js';
 import { floats, type Tensor } from '../../runtime/session.js';
 import { KINDS } from '../../toy/kinds.js';
 import { COLOUR_NAMES, drawScene, objectBox, type SceneSpec, sampleScene } from '../../toy/scene.js';
 import type { MaskedPicture } from '../../train/diffusion-pool.js';
-import type { Rng } from '../../train/rng.js';
 import { TOY } from './settings.js';
 
 const SIZE = TOY.imageSizePx;

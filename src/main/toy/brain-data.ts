@@ -2,12 +2,12 @@
 
 import { zScoreSession } from '../../fmri/normalise.js';
 import type { RgbImage } from '../../imaging/types.js';
+import { createRng } from '../../random.js';
 import { openSession } from '../../runtime/session.js';
 import { drawScene, type SceneSpec, sampleScene } from '../../toy/scene.js';
 import { createSimulatedSubject, type SimulatedSubject, simulateSessions } from '../../toy/subject.js';
 import { type BrainData, createBrainData } from '../../train/brain-data.js';
 import { embedPictures } from '../../train/pictures.js';
-import { createRng } from '../../train/rng.js';
 import { TOY } from './settings.js';
 
 const REPETITIONS = 3;

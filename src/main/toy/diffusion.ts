@@ -1,12 +1,12 @@
 // The toy's diffusion stage: its pool of encoded scenes and its UNet, shared by training and ablations.
 
 import { alphasCumprod } from '../../painter/scheduler.js';
+import { createRng, type Rng } from '../../random.js';
 import { openSession } from '../../runtime/session.js';
 import { buildPool, type DiffusionPool, type MaskedPicture } from '../../train/diffusion-pool.js';
 import { type Conditioner, type DiffusionSettings, trainDiffusion } from '../../train/diffusion-stage.js';
 import { unetNetwork } from '../../train/networks.js';
 import { cachedPool } from '../../train/pool-file.js';
-import { createRng, type Rng } from '../../train/rng.js';
 import type { StageOptions, StagePlan, StageResult, Weights } from '../../train/stage.js';
 import { OWN_SCHEDULER } from '../own-scheduler.js';
 import { TOY, TOY_GEOMETRY } from './settings.js';

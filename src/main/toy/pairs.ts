@@ -4,8 +4,8 @@ import { presetMask } from '../../imaging/mask-shapes.js';
 import type { MaskImage, RgbImage } from '../../imaging/types.js';
 import type { PaintRequest } from '../../painter/painter.js';
 import { blankCanvas } from '../../painter/two-stage.js';
+import { createRng } from '../../random.js';
 import { type Box, drawScene, objectBox, sampleScene } from '../../toy/scene.js';
-import { createRng } from '../../train/rng.js';
 import { looseBox } from './judge.js';
 import { TOY } from './settings.js';
 

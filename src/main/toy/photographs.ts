@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { AppError } from '../../errors.js';
 import { decodeRgb, resizeRgb } from '../../imaging/decode.js';
 import type { RgbImage } from '../../imaging/types.js';
-import type { Rng } from '../../train/rng.js';
+import type { Rng } from '../../random.js';
 
 async function listPictures(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true }).catch((cause) => {

@@ -1,10 +1,10 @@
 // How much of what was seen survives in the adapted signals of held-out stimuli: retrieval, and the kind of object.
 
 import { cosineSimilarities, type Retrieval, retrieval, twoWayIdentification } from '../../metrics/brain.js';
+import type { Rng } from '../../random.js';
 import { openSession } from '../../runtime/session.js';
 import { KINDS } from '../../toy/kinds.js';
 import { signalOf } from '../../train/brain-data.js';
-import type { Rng } from '../../train/rng.js';
 import { mapRows, rowsOf } from '../../train/rows.js';
 import type { SimulatedData } from './brain-data.js';
 

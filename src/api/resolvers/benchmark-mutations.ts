@@ -1,0 +1,43 @@
+// What can be done with benchmarks.
+
+import { AppError } from '../../errors.js';
+import type { CreateBenchmarkInput, MutationResolvers } from '../../generated/graphql.js';
+import type { MaskPolicy } from '../../services/benchmark-orders.js';
+import { createBenchmark, freezeBenchmark } from '../../services/benchmarks.js';
+import { toPayload } from '../errors.js';
+import { decodeId } from '../ids.js';
+import { toMaskPreset } from '../mask-input.js';
+import { toFacts } from '../paint-job-input.js';
+
+function toMaskPolicy({ maskIds, maskShape }: CreateBenchmarkInput): MaskPolicy {
+  if ((maskIds == null) === (maskShape == null))
+    throw new AppError('BAD_INPUT', 'give either maskIds or maskShape', { field: 'maskIds' });
+  if (maskShape) return { preset: toMaskPreset(maskShape) };
+  return { maskIds: maskIds!.map((id) => decodeId('Mask', id, 'maskIds')) };
+}
+
+export const benchmarkMutations: Pick<MutationResolvers, 'createBenchmark' | 'freezeBenchmark'> = {
+  createBenchmark: (_, { input }, { services, viewer }) =>
+    toPayload('benchmark', async () =>
+      createBenchmark(
+        services,
+        {
+          name: input.name,
+          imageIds: input.imageIds.map((id) => decodeId('SourceImage', id, 'imageIds')),
+          signals: input.signals.map((ids) => ids.map((id) => decodeId('Trial', id, 'signals'))),
+          pairing: input.pairing ?? 'RANDOM',
+          seed: input.seed ?? 0,
+          masks: toMaskPolicy(input),
+          arms: input.arms.map(({ modelId, steps, guidanceScale, ...arm }) => ({
+            ...arm,
+            modelId: decodeId('Model', modelId, 'arms'),
+            steps: steps ?? undefined,
+            guidanceScale: guidanceScale ?? undefined,
+          })),
+        },
+        toFacts(input, viewer),
+      ),
+    ),
+  freezeBenchmark: (_, { input }, { services }) =>
+    toPayload('benchmark', async () => freezeBenchmark(services, decodeId('Benchmark', input.id, 'id'))),
+};
