@@ -6,7 +6,7 @@ import { ApolloServer } from '@apollo/server';
 import { ApolloServerPluginLandingPageDisabled } from '@apollo/server/plugin/disabled';
 import { ApolloServerPluginDrainHttpServer } from '@apollo/server/plugin/drainHttpServer';
 import { expressMiddleware } from '@as-integrations/express5';
-import express, { type ErrorRequestHandler, type RequestHandler } from 'express';
+import express, { type ErrorRequestHandler, type Request, type RequestHandler, type Response } from 'express';
 import type { GraphQLError } from 'graphql';
 import graphqlUploadExpress from 'graphql-upload/graphqlUploadExpress.mjs';
 import { useServer } from 'graphql-ws/use/ws';
@@ -16,6 +16,7 @@ import { may, NOBODY } from '../services/access.js';
 import { checkHealth } from '../services/health.js';
 import { type ApiContext, type ApiDeps, createContext } from './context.js';
 import { formatError } from './errors.js';
+import { createEventStreams } from './event-stream.js';
 import { createFileRouter } from './files.js';
 import { HOME_PAGE, RATER_PAGE } from './home-page.js';
 import { identify, identifyRequests, keepWatch, refusalOf, sessionSetter, viewerOf } from './identity.js';
@@ -104,6 +105,18 @@ export async function createApiServer(deps: ApiDeps): Promise<ApiServer> {
     sockets,
   );
 
+  const contextOf = (request: Request, response: Response) => {
+    const viewer = viewerOf(response);
+    const isStillWelcome = keepWatch(viewer, () => identify(deps, request));
+    return createContext(deps, viewer, { isStillWelcome, setSession: sessionSetter(request, response) });
+  };
+  const streams = createEventStreams({
+    schema,
+    log,
+    maxTokens: MAX_TOKENS,
+    createContext: contextOf,
+  });
+
   const apollo = new ApolloServer<ApiContext>({
     schema,
     csrfPrevention: true,
@@ -115,7 +128,14 @@ export async function createApiServer(deps: ApiDeps): Promise<ApiServer> {
     plugins: [
       ApolloServerPluginLandingPageDisabled(),
       ApolloServerPluginDrainHttpServer({ httpServer: http }),
-      { serverWillStart: async () => ({ drainServer: async () => void (await ws.dispose()) }) },
+      {
+        serverWillStart: async () => ({
+          async drainServer() {
+            streams.close();
+            await ws.dispose();
+          },
+        }),
+      },
     ],
   });
   await apollo.start();
@@ -132,18 +152,13 @@ export async function createApiServer(deps: ApiDeps): Promise<ApiServer> {
   app.get('/', (_, response) => void response.type('html').send(HOME_PAGE));
   app.get('/rate', (_, response) => void response.type('html').send(RATER_PAGE));
   app.use('/files', createFileRouter(deps));
+  app.all('/graphql/stream', express.json({ limit: MAX_BODY_BYTES }), streams.handler);
   app.use(
     '/graphql',
     guardUploads,
     express.json({ limit: MAX_BODY_BYTES }),
     graphqlUploadExpress({ maxFileSize: maxUploadBytes, maxFiles: 4, maxFieldSize: MAX_BODY_BYTES }),
-    expressMiddleware(apollo, {
-      context: async ({ req, res }) => {
-        const viewer = viewerOf(res);
-        const isStillWelcome = keepWatch(viewer, () => identify(deps, req));
-        return createContext(deps, viewer, { isStillWelcome, setSession: sessionSetter(req, res) });
-      },
-    }),
+    expressMiddleware(apollo, { context: async ({ req, res }) => contextOf(req, res) }),
   );
   app.use(
     (_, response) =>
