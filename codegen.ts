@@ -20,6 +20,9 @@ const ROWS = [
   'Stimulus',
   'TrainingRun',
   'TrainingRunAttempt',
+  'WebhookEndpoint',
+  'WebhookDelivery',
+  'WebhookAttempt',
   'User',
   'AuditEvent',
 ];

@@ -12,6 +12,7 @@ const wholeNumber = (lowest: number, highest: number) => {
     .refine((n) => n >= lowest && n <= highest, advice);
 };
 
+const LOOPBACK = /^(localhost|::1|127(\.\d{1,3}){3})$/i;
 const LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 
 const schema = z.object({
@@ -31,6 +32,7 @@ const schema = z.object({
     .string()
     .min(32, 'give at least 32 random characters, such as openssl rand -hex 32 prints')
     .optional(),
+  WEBHOOK_PRIVATE_ADDRESSES: z.enum(['allow', 'refuse'], 'give allow or refuse').optional(),
   MAX_UPLOAD_BYTES: wholeNumber(1, 2_000_000_000).default(200_000_000),
   MAX_UNFINISHED_JOBS: wholeNumber(1, 1_000_000).default(20_000),
 });
@@ -50,6 +52,8 @@ export interface Config {
   readonly maxUploadBytes: number;
   /** Paint jobs that one person may have waiting or running. */
   readonly maxUnfinishedJobs: number;
+  /** Whether webhooks may go to this machine and its private network: by default only where it serves nobody else. */
+  readonly privateWebhooks: boolean;
   /** Threads of a training run; absent: one a core. */
   readonly trainingThreads: number | undefined;
 }
@@ -77,6 +81,10 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
     secret: values.MINDPAINTER_SECRET,
     maxUploadBytes: values.MAX_UPLOAD_BYTES,
     maxUnfinishedJobs: values.MAX_UNFINISHED_JOBS,
+    privateWebhooks:
+      values.WEBHOOK_PRIVATE_ADDRESSES === undefined
+        ? values.DATABASE_URL === undefined && LOOPBACK.test(values.HOST)
+        : values.WEBHOOK_PRIVATE_ADDRESSES === 'allow',
     trainingThreads: values.TRAINING_THREADS,
   };
 }

@@ -9,6 +9,7 @@ import { createApiServer } from '../api/server.js';
 import { type Config, loadConfig } from '../config.js';
 import { AppError, isAppError } from '../errors.js';
 import { startPaintDevice } from '../jobs/paint-device.js';
+import { sendWebhooks } from '../jobs/send-webhooks.js';
 import { runTraining, type TrainingDeps } from '../jobs/train.js';
 import { describeTrainingBase } from '../jobs/training-base.js';
 import type { TrainEvent, TrainMessage } from '../jobs/training-messages.js';
@@ -26,6 +27,7 @@ import { abortOverduePaintJobs } from '../services/paint-job-attempts.js';
 import { localViewer } from '../services/sign-in.js';
 import { abandonTrainingRun } from '../services/training-attempts.js';
 import { hasRemoteAdmin } from '../services/users.js';
+import { planNext } from '../services/webhook-deliveries.js';
 import { openBlobs } from '../store/blobs.js';
 import { openStore } from '../store/client.js';
 import { openDatabase } from '../store/database.js';
@@ -85,6 +87,7 @@ export async function openServices(
       store,
       blobs: openBlobs(blobFolder(config)),
       maxUnfinishedJobs: config.maxUnfinishedJobs,
+      privateWebhooks: config.privateWebhooks,
       secretKey: config.secret ?? '',
       viewer: SYSTEM,
     };
@@ -120,9 +123,13 @@ export async function startWorker(config: Config, services: Services, log: Log):
       run: ({ trainingRunId }, abort) => runTraining(services, training, trainingRunId, abort),
       giveUp: ({ trainingRunId }) => abandonTrainingRun(services, trainingRunId),
     },
+    webhooks: {
+      run: ({ endpointId }, abort) => sendWebhooks(services, log, endpointId, abort),
+      giveUp: ({ endpointId }) => planNext(services, endpointId),
+    },
   };
   const worker = await runWorker(services.store, handlers, {
-    concurrency: 1,
+    concurrency: { train: 1, webhooks: 4 },
     onError,
   });
   const device = await startPaintDevice(services, inference, onError);

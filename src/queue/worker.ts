@@ -14,7 +14,7 @@ export interface Worker {
 
 export interface WorkerOptions {
   /** Tasks of each kind at once: kinds do not wait for one another, so that a long training holds up no painting. */
-  readonly concurrency: number;
+  readonly concurrency: Readonly<Record<Task, number>>;
   /** A task threw, or the worker's own queries failed. */
   readonly onError: (error: unknown) => void;
   readonly beatMs?: number;
@@ -103,7 +103,7 @@ export async function runWorker(store: Store, handlers: Handlers, options: Worke
       pgPool: store.pool,
       logger: SILENT,
       taskList: { [task]: work },
-      concurrency,
+      concurrency: concurrency[task as Task],
       noHandleSignals: true,
       pollInterval: 1000,
       events: events as never,

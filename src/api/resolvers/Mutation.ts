@@ -32,6 +32,7 @@ import { toMaskPreset } from '../mask-input.js';
 import { toBatchOrder, toFacts, toOrder } from '../paint-job-input.js';
 import { toTrainingSettings } from '../training-input.js';
 import { readUpload } from '../uploads.js';
+import { webhookMutations } from './webhook-mutations.js';
 
 function requireCookies({ setSession }: ApiContext): SetSession {
   if (setSession) return setSession;
@@ -39,6 +40,7 @@ function requireCookies({ setSession }: ApiContext): SetSession {
 }
 
 export const Mutation: MutationResolvers = {
+  ...webhookMutations,
   createSubject: (_, { input }, { services }) =>
     toPayload('subject', () =>
       createSubject(services, { label: input.label, simulated: input.simulated ?? false }),
