@@ -26,6 +26,7 @@ const schema = z.object({
   MINDPAINTER_MODELS: z.string().default('models/toy'),
   HOST: z.string().default('127.0.0.1'),
   PORT: wholeNumber(0, 65535).optional(),
+  METRICS_PORT: wholeNumber(0, 65535).optional(),
   LOG_LEVEL: z.enum(LEVELS, `give one of ${LEVELS.join(', ')}`).default('info'),
   TRAINING_THREADS: wholeNumber(1, 256).optional(),
   MINDPAINTER_SECRET: z
@@ -46,6 +47,8 @@ export interface Config {
   readonly host: string;
   /** Absent: 4000, or a free port where that one is taken. */
   readonly port: number | undefined;
+  /** Where a worker serves /metrics, on `host`; absent: nowhere. */
+  readonly metricsPort: number | undefined;
   readonly logLevel: (typeof LEVELS)[number];
   /** Keys the stored hashes of tokens, links and sessions. Set: nobody is signed in without one, not even on this machine. */
   readonly secret: string | undefined;
@@ -77,6 +80,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
       .filter(Boolean),
     host: values.HOST,
     port: values.PORT,
+    metricsPort: values.METRICS_PORT,
     logLevel: values.LOG_LEVEL,
     secret: values.MINDPAINTER_SECRET,
     maxUploadBytes: values.MAX_UPLOAD_BYTES,

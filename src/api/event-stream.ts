@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import type { Request, RequestHandler, Response } from 'express';
 import { type ExecutionResult, type GraphQLSchema, getOperationAST, parse } from 'graphql';
 import { createHandler, type Response as SseResponse } from 'graphql-sse';
+import { openStreams } from '../telemetry/metrics.js';
 import type { ApiContext, ApiDeps } from './context.js';
 import { formatError } from './errors.js';
 
@@ -122,6 +123,7 @@ export function createEventStreams(options: EventStreamOptions): EventStreams {
       response.end();
       void body.return(undefined);
     };
+    openStreams.inc();
     open.add(end);
     response.once('close', end);
     try {

@@ -20,6 +20,7 @@ import { createEventStreams } from './event-stream.js';
 import { createFileRouter } from './files.js';
 import { HOME_PAGE, RATER_PAGE } from './home-page.js';
 import { identify, identifyRequests, keepWatch, refusalOf, sessionSetter, viewerOf } from './identity.js';
+import { measureOperations, measureRequests, serveMetrics } from './metrics.js';
 import { createSchema } from './schema.js';
 
 /** A batch of 10,000 jobs that are all spelled out takes about two of them. */
@@ -127,6 +128,7 @@ export async function createApiServer(deps: ApiDeps): Promise<ApiServer> {
     logger: { debug() {}, info() {}, warn: (m) => log.warn(m), error: (m) => log.error(m) },
     plugins: [
       ApolloServerPluginLandingPageDisabled(),
+      measureOperations,
       ApolloServerPluginDrainHttpServer({ httpServer: http }),
       {
         serverWillStart: async () => ({
@@ -140,6 +142,7 @@ export async function createApiServer(deps: ApiDeps): Promise<ApiServer> {
   });
   await apollo.start();
 
+  app.use(measureRequests);
   // Asked by machines that have no name here; it tells nothing that is not for strangers.
   app.get('/health', async (_, response) => {
     const health = await checkHealth(deps.services);
@@ -149,6 +152,7 @@ export async function createApiServer(deps: ApiDeps): Promise<ApiServer> {
       .json(health);
   });
   app.use(identifyRequests(deps));
+  app.get('/metrics', serveMetrics(deps));
   app.get('/', (_, response) => void response.type('html').send(HOME_PAGE));
   app.get('/rate', (_, response) => void response.type('html').send(RATER_PAGE));
   app.use('/files', createFileRouter(deps));

@@ -5,6 +5,7 @@ import type { Log } from '../log.js';
 import type { Services } from '../services/context.js';
 import { beginAttempt, endAttempt, planNext, webhookBody } from '../services/webhook-deliveries.js';
 import { signWebhook } from '../services/webhook-signature.js';
+import { webhookAttempts } from '../telemetry/metrics.js';
 import { postWebhook } from './post-webhook.js';
 
 export const WEBHOOK_TIMEOUT_MS = 15_000;
@@ -36,6 +37,7 @@ export async function sendWebhooks(
     });
     // Not the receiver's fault: the attempt stays without an outcome and is made again elsewhere.
     if (shutdown.aborted && answer.error !== null) break;
+    webhookAttempts.inc({ outcome: answer.error === null ? 'ok' : 'error' });
     const { disabledReason } = await endAttempt(services, attempt, answer);
     if (disabledReason) log.warn({ endpointId, disabledReason }, 'a webhook endpoint was disabled');
     if (answer.error !== null) break;

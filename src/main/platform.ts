@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isLoopback } from '../api/identity.js';
+import { createMetricsServer } from '../api/metrics.js';
 import { createApiServer } from '../api/server.js';
 import { type Config, loadConfig } from '../config.js';
 import { AppError, isAppError } from '../errors.js';
@@ -186,6 +187,13 @@ async function decideLocalViewer(config: Config, services: Services): Promise<Vi
     throw new AppError('BAD_INPUT', message, { field: 'HOST' });
   }
   return undefined;
+}
+
+/** Serves a worker's /metrics where the configuration says so. */
+export async function startMetrics(config: Config, services: Services): Promise<Running & { url?: string }> {
+  if (config.metricsPort === undefined) return { async stop() {} };
+  const server = createMetricsServer({ services, localViewer: await decideLocalViewer(config, services) });
+  return { url: await server.listen(config.metricsPort, config.host), stop: () => server.close() };
 }
 
 /** Serves the API, with every model of the configured folders registered. */

@@ -90,6 +90,8 @@ const ACTIONS = {
   ratePainting: { roles: ['RESEARCHER', 'RATER'], scope: 'RATE' },
   /** A rating of a person without an account, such as from a paper form. */
   rateForAnother: { roles: ['RESEARCHER'], scope: 'RATE' },
+  /** Numbers about the server and its work: no business of those who rate. */
+  readMetrics: { roles: [], scope: 'READ' },
   createUser: { roles: [], scope: 'MANAGE' },
   updateUser: { roles: [], scope: 'MANAGE' },
   createApiToken: { roles: ['RESEARCHER'], scope: 'MANAGE' },
