@@ -21,6 +21,7 @@ import { createFileRouter } from './files.js';
 import { HOME_PAGE, RATER_PAGE } from './home-page.js';
 import { identify, identifyRequests, keepWatch, refusalOf, sessionSetter, viewerOf } from './identity.js';
 import { measureOperations, measureRequests, serveMetrics } from './metrics.js';
+import { nameRequests } from './requests.js';
 import { createSchema } from './schema.js';
 
 /** A batch of 10,000 jobs that are all spelled out takes about two of them. */
@@ -142,6 +143,7 @@ export async function createApiServer(deps: ApiDeps): Promise<ApiServer> {
   });
   await apollo.start();
 
+  app.use(nameRequests(log));
   app.use(measureRequests);
   // Asked by machines that have no name here; it tells nothing that is not for strangers.
   app.get('/health', async (_, response) => {
@@ -150,6 +152,16 @@ export async function createApiServer(deps: ApiDeps): Promise<ApiServer> {
       .set('Cache-Control', 'no-store')
       .status(health.ok ? 200 : 503)
       .json(health);
+  });
+  // Alive: this process answers. Ready: it can serve requests, whether or not anybody paints.
+  app.get('/health/live', (_, response) => void response.set('Cache-Control', 'no-store').json({ ok: true }));
+  app.get('/health/ready', async (_, response) => {
+    const { database, disk } = (await checkHealth(deps.services)).checks;
+    const ok = database.ok && disk.ok;
+    response
+      .set('Cache-Control', 'no-store')
+      .status(ok ? 200 : 503)
+      .json({ ok, checks: { database, disk } });
   });
   app.use(identifyRequests(deps));
   app.get('/metrics', serveMetrics(deps));

@@ -2,6 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { withLogFields } from '../log.js';
 import type { PaintEvent, PaintMessage } from '../painter/messages.js';
 import { InferenceLostError, type InferenceProcess } from '../runtime/inference-process.js';
 import type { Services } from '../services/context.js';
@@ -46,11 +47,15 @@ export async function startPaintDevice(
       });
   }, BEAT_MS);
 
+  /** What lines about the latest job carry. */
+  let fields: Readonly<Record<string, unknown>> = {};
   /** Paints the next job; false when there is none. */
   async function paintNext(): Promise<boolean> {
     const job = await claimPaintJob(services, workerId);
-    if (job) await runPaintJob(services, inference, job, stopping.signal);
-    return job !== undefined;
+    if (!job) return false;
+    fields = { jobId: job.id, attempt: job.attempt };
+    await withLogFields(fields, () => runPaintJob(services, inference, job, stopping.signal));
+    return true;
   }
   async function work(): Promise<void> {
     let failures = 0;
@@ -65,7 +70,7 @@ export async function startPaintDevice(
         if (!(await paintNext())) await Promise.race([changed, stopped]);
         failures = 0;
       } catch (error) {
-        onError(error);
+        withLogFields(fields, () => onError(error));
         // Shown with the attempt: what a database or a library says stays in the log.
         lost =
           error instanceof InferenceLostError ? error.message : 'the worker failed at it; its log says more';

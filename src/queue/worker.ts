@@ -3,6 +3,7 @@
 import { EventEmitter } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type JobHelpers, makeWorkerUtils, type Runner, run, type TaskList } from 'graphile-worker';
+import { withLogFields } from '../log.js';
 import type { Store } from '../store/client.js';
 import { SILENT } from './queue.js';
 import { type Handler, type Handlers, TASKS, type Task } from './tasks.js';
@@ -65,7 +66,7 @@ export async function runWorker(store: Store, handlers: Handlers, options: Worke
 
   const taskList: TaskList = {};
   for (const [task, schema] of Object.entries(TASKS)) {
-    taskList[task] = async (payload: unknown, { job }: JobHelpers) => {
+    const run = async (payload: unknown, job: JobHelpers['job']) => {
       try {
         await handlerOf(task)!.run(schema.parse(payload), abort.signal);
       } catch (error) {
@@ -74,6 +75,8 @@ export async function runWorker(store: Store, handlers: Handlers, options: Worke
         throw error;
       }
     };
+    taskList[task] = (payload: unknown, { job }: JobHelpers) =>
+      withLogFields({ task, ...(payload as object) }, () => run(payload, job));
   }
 
   async function giveUpSpent(): Promise<void> {
