@@ -26,6 +26,9 @@ const schema = z.object({
   MINDPAINTER_MODELS: z.string().default('models/toy'),
   HOST: z.string().default('127.0.0.1'),
   PORT: wholeNumber(0, 65535).optional(),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z
+    .url({ protocol: /^https?$/, error: 'give an address like http://127.0.0.1:4318, or leave it out' })
+    .optional(),
   METRICS_PORT: wholeNumber(0, 65535).optional(),
   LOG_LEVEL: z.enum(LEVELS, `give one of ${LEVELS.join(', ')}`).default('info'),
   TRAINING_THREADS: wholeNumber(1, 256).optional(),
@@ -47,6 +50,8 @@ export interface Config {
   readonly host: string;
   /** Absent: 4000, or a free port where that one is taken. */
   readonly port: number | undefined;
+  /** The OTLP receiver that traces go to over HTTP; absent: none are made. */
+  readonly tracesEndpoint: string | undefined;
   /** Where a worker serves /metrics, on `host`; absent: nowhere. */
   readonly metricsPort: number | undefined;
   readonly logLevel: (typeof LEVELS)[number];
@@ -80,6 +85,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
       .filter(Boolean),
     host: values.HOST,
     port: values.PORT,
+    tracesEndpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT,
     metricsPort: values.METRICS_PORT,
     logLevel: values.LOG_LEVEL,
     secret: values.MINDPAINTER_SECRET,

@@ -20,7 +20,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   telemetry: [],
   store: ['generated'],
   queue: ['store'],
-  services: ['store', 'queue', 'fmri', 'imaging', 'stats', 'design', 'generated'],
+  services: ['store', 'queue', 'fmri', 'imaging', 'stats', 'design', 'generated', 'telemetry'],
   jobs: ['services', 'store', 'queue', 'painter', 'train', 'runtime', 'metrics', 'imaging', 'telemetry'],
   api: ['services', 'generated', 'store', 'telemetry'],
   sdk: ['generated'],

@@ -10,6 +10,7 @@ import { isAppError } from '../errors.js';
 import type { Services } from '../services/context.js';
 import { countWork, type WorkCount } from '../services/work-counts.js';
 import { httpSeconds, operationSeconds, registry } from '../telemetry/metrics.js';
+import { recordSpan } from '../telemetry/tracing.js';
 import type { ApiContext } from './context.js';
 import { type Identifying, identifyRequests, viewerOf } from './identity.js';
 
@@ -89,13 +90,21 @@ function nameOperation(operation: OperationDefinitionNode | undefined, schema: G
 export const measureOperations: ApolloServerPlugin<ApiContext> = {
   async requestDidStart() {
     const started = performance.now();
+    const startedAt = Date.now();
     return {
       async willSendResponse({ operation, schema, response, errors }) {
         const failed =
           errors?.length || (response.body.kind === 'single' && response.body.singleResult.errors);
+        const name = nameOperation(operation, schema);
         operationSeconds.observe(
-          { operation: nameOperation(operation, schema), outcome: failed ? 'error' : 'ok' },
+          { operation: name, outcome: failed ? 'error' : 'ok' },
           (performance.now() - started) / 1000,
+        );
+        recordSpan(
+          `GraphQL ${name}`,
+          startedAt,
+          { 'graphql.operation.type': operation?.operation },
+          Boolean(failed),
         );
       },
     };

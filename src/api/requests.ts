@@ -4,6 +4,7 @@
 import { randomUUID } from 'node:crypto';
 import type { RequestHandler } from 'express';
 import { type Log, withLogFields } from '../log.js';
+import { inSpan } from '../telemetry/tracing.js';
 
 const HEADER = 'x-request-id';
 /** Nothing that could break a line of a log or a header. */
@@ -22,6 +23,17 @@ export function nameRequests(log: Log): RequestHandler {
       const status = response.writableFinished ? response.statusCode : 'cut off';
       log.debug({ requestId, method, path, status, durationMs }, 'a request ended');
     });
-    withLogFields({ requestId }, next);
+    const attributes = { 'http.request.method': method, 'url.path': path, 'request.id': requestId };
+    const parent = request.get('traceparent');
+    void inSpan(`HTTP ${method}`, { attributes, parent, kind: 'SERVER' }, (set) => {
+      const ended = new Promise<void>((resolve) => {
+        response.once('close', () => {
+          set({ 'http.response.status_code': response.statusCode });
+          resolve();
+        });
+      });
+      withLogFields({ requestId }, next);
+      return ended;
+    });
   };
 }

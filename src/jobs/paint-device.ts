@@ -7,7 +7,13 @@ import type { PaintEvent, PaintMessage } from '../painter/messages.js';
 import { InferenceLostError, type InferenceProcess } from '../runtime/inference-process.js';
 import type { Services } from '../services/context.js';
 import { beatDevice, leaveDevice, takeDevice } from '../services/devices.js';
-import { abortOverduePaintJobs, claimPaintJob, rescuePaintJobs } from '../services/paint-job-attempts.js';
+import {
+  abortOverduePaintJobs,
+  type ClaimedJob,
+  claimPaintJob,
+  rescuePaintJobs,
+} from '../services/paint-job-attempts.js';
+import { inSpan, isTracing } from '../telemetry/tracing.js';
 import { runPaintJob } from './paint.js';
 
 export interface PaintDevice {
@@ -19,6 +25,13 @@ const BEAT_MS = 2000;
 /** A waiting device looks so often, besides when a notice wakes it. */
 const LOOK_MS = 1000;
 const LONGEST_PAUSE_MS = 30_000;
+
+/** The trace in which a job was submitted. */
+async function findTraceParent({ store }: Services, { batchId }: ClaimedJob): Promise<string | null> {
+  if (!isTracing() || !batchId) return null;
+  const where = { id: batchId };
+  return (await store.prisma.paintJobBatch.findUnique({ where }))?.traceParent ?? null;
+}
 
 /** Starts to paint; `onError` hears of what went wrong around a job (a lost child, a lost database). */
 export async function startPaintDevice(
@@ -54,7 +67,11 @@ export async function startPaintDevice(
     const job = await claimPaintJob(services, workerId);
     if (!job) return false;
     fields = { jobId: job.id, attempt: job.attempt };
-    await withLogFields(fields, () => runPaintJob(services, inference, job, stopping.signal));
+    const parent = await findTraceParent(services, job);
+    const attributes = { 'job.id': job.id, 'job.attempt': job.attempt };
+    await inSpan('paint job attempt', { attributes, parent, kind: 'CONSUMER' }, () =>
+      withLogFields(fields, () => runPaintJob(services, inference, job, stopping.signal)),
+    );
     return true;
   }
   async function work(): Promise<void> {

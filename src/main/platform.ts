@@ -33,6 +33,7 @@ import { openBlobs } from '../store/blobs.js';
 import { openStore } from '../store/client.js';
 import { openDatabase } from '../store/database.js';
 import { migrate } from '../store/migrate.js';
+import { startTracing } from '../telemetry/tracing.js';
 import { codeVersion } from './code-version.js';
 
 export interface Running {
@@ -253,9 +254,13 @@ export async function startPlatform(config: Config, log: Log): Promise<Platform>
 /** Runs a program until Ctrl-C or SIGTERM; a second signal does not wait. What the user can mend is said without a stack. */
 export async function runUntilSignal(start: (config: Config, log: Log) => Promise<Running>): Promise<void> {
   let log = createLog('info');
+  let stopTracing = async () => {};
   const running = await (async () => {
     const config = loadConfig();
     log = createLog(config.logLevel);
+    stopTracing = config.tracesEndpoint
+      ? await startTracing(config.tracesEndpoint, 'mindpainter')
+      : stopTracing;
     return start(config, log);
   })().catch((error) => {
     log.fatal(isAppError(error) ? {} : { err: error }, `could not start: ${(error as Error).message}`);
@@ -265,13 +270,16 @@ export async function runUntilSignal(start: (config: Config, log: Log) => Promis
   const stop = (exitCode: number) => {
     if (stopping) process.exit(1);
     stopping = true;
-    running.stop().then(
-      () => process.exit(exitCode),
-      (error) => {
-        log.error({ err: error }, 'could not stop cleanly');
-        process.exit(1);
-      },
-    );
+    running
+      .stop()
+      .then(stopTracing)
+      .then(
+        () => process.exit(exitCode),
+        (error) => {
+          log.error({ err: error }, 'could not stop cleanly');
+          process.exit(1);
+        },
+      );
   };
   process.on('SIGINT', () => stop(0));
   process.on('SIGTERM', () => stop(0));

@@ -1,3 +1,6 @@
+-- The trace that a submission belongs to (W3C traceparent), so that its jobs' attempts join it.
+ALTER TABLE paint_job_batch ADD COLUMN trace_parent text;
+
 CREATE TYPE "WebhookEventType" AS ENUM ('PAINT_JOB_ENDED', 'PAINT_JOB_BATCH_ENDED', 'TRAINING_RUN_ENDED', 'TEST');
 CREATE TYPE "WebhookDeliveryState" AS ENUM ('PENDING', 'SUCCEEDED', 'FAILED');
 
