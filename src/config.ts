@@ -13,6 +13,7 @@ const wholeNumber = (lowest: number, highest: number) => {
 };
 
 const TRUST = ['off', 'allow', 'only'] as const;
+const LOOPBACK = /^(localhost|::1|127(\.\d{1,3}){3})$/i;
 const LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 
 const schema = z.object({
@@ -26,12 +27,17 @@ const schema = z.object({
   MINDPAINTER_MODELS: z.string().default('models/toy'),
   HOST: z.string().default('127.0.0.1'),
   PORT: wholeNumber(0, 65535).optional(),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z
+    .url({ protocol: /^https?$/, error: 'give an address like http://127.0.0.1:4318, or leave it out' })
+    .optional(),
+  METRICS_PORT: wholeNumber(0, 65535).optional(),
   LOG_LEVEL: z.enum(LEVELS, `give one of ${LEVELS.join(', ')}`).default('info'),
   TRAINING_THREADS: wholeNumber(1, 256).optional(),
   MINDPAINTER_SECRET: z
     .string()
     .min(32, 'give at least 32 random characters, such as openssl rand -hex 32 prints')
     .optional(),
+  WEBHOOK_PRIVATE_ADDRESSES: z.enum(['allow', 'refuse'], 'give allow or refuse').optional(),
   MAX_UPLOAD_BYTES: wholeNumber(1, 2_000_000_000).default(200_000_000),
   MAX_UNFINISHED_JOBS: wholeNumber(1, 1_000_000).default(20_000),
   REQUESTS_PER_MINUTE: wholeNumber(1, 10_000_000).default(3000),
@@ -48,6 +54,10 @@ export interface Config {
   readonly host: string;
   /** Absent: 4000, or a free port where that one is taken. */
   readonly port: number | undefined;
+  /** The OTLP receiver that traces go to over HTTP; absent: none are made. */
+  readonly tracesEndpoint: string | undefined;
+  /** Where a worker serves /metrics, on `host`; absent: nowhere. */
+  readonly metricsPort: number | undefined;
   readonly logLevel: (typeof LEVELS)[number];
   /** Keys the stored hashes of tokens, links and sessions. Set: nobody is signed in without one, not even on this machine. */
   readonly secret: string | undefined;
@@ -60,6 +70,8 @@ export interface Config {
   readonly introspection: boolean;
   /** Documents by hash: none, those of the manifest as well, or nothing else. */
   readonly trustedDocuments: (typeof TRUST)[number];
+  /** Whether webhooks may go to this machine and its private network: by default only where it serves nobody else. */
+  readonly privateWebhooks: boolean;
   /** Threads of a training run; absent: one a core. */
   readonly trainingThreads: number | undefined;
 }
@@ -83,6 +95,8 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
       .filter(Boolean),
     host: values.HOST,
     port: values.PORT,
+    tracesEndpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT,
+    metricsPort: values.METRICS_PORT,
     logLevel: values.LOG_LEVEL,
     secret: values.MINDPAINTER_SECRET,
     maxUploadBytes: values.MAX_UPLOAD_BYTES,
@@ -90,6 +104,10 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
     requestsPerMinute: values.REQUESTS_PER_MINUTE,
     introspection: values.INTROSPECTION === 'on',
     trustedDocuments: values.TRUSTED_DOCUMENTS,
+    privateWebhooks:
+      values.WEBHOOK_PRIVATE_ADDRESSES === undefined
+        ? values.DATABASE_URL === undefined && LOOPBACK.test(values.HOST)
+        : values.WEBHOOK_PRIVATE_ADDRESSES === 'allow',
     trainingThreads: values.TRAINING_THREADS,
   };
 }

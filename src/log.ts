@@ -1,6 +1,7 @@
 // Structured logs on standard error, so that commands can print results on standard output: a JSON line an event, or a line
-// for people where they read it in a terminal.
+// for people where they read it in a terminal. Lines carry what they belong to (a request, a job), and no secrets.
 
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { type DestinationStream, destination, type Logger, pino } from 'pino';
 
 export type Log = Logger;
@@ -24,10 +25,25 @@ export function formatForPeople(json: string): string {
   return err ? `${line}\n${err.stack ?? err.message ?? ''}\n` : `${line}\n`;
 }
 
+const fields = new AsyncLocalStorage<Readonly<Record<string, unknown>>>();
+
+/** Does work of which every line that is logged meanwhile, by whoever it calls, carries some more fields. */
+export function withLogFields<T>(more: Readonly<Record<string, unknown>>, work: () => T): T {
+  return fields.run({ ...fields.getStore(), ...more }, work);
+}
+
+/** Secrets of ours, tokens of any kind, and passwords in addresses, wherever a library's message has put them. */
+const SECRETS =
+  /\b(?:mp[tls]_[0-9a-f]{32}_|whsec_)[\w+/=-]+|(?<=\bBearer +)[^\s"',]+|(?<=:\/\/[^\s:@/"]*:)[^\s@/"]+(?=@)/gi;
+
+/** A line without the secrets that it holds. */
+export const withoutSecrets = (line: string) => line.replace(SECRETS, '[secret]');
+
 /** A log of events at `level` and above. */
 export function createLog(level: string, forPeople = process.stderr.isTTY === true): Log {
+  const stderr = destination({ fd: 2, sync: true });
   const out: DestinationStream = forPeople
-    ? { write: (json) => void process.stderr.write(formatForPeople(json)) }
-    : destination({ fd: 2, sync: true });
-  return pino({ level, base: {} }, out);
+    ? { write: (json) => void process.stderr.write(withoutSecrets(formatForPeople(json))) }
+    : { write: (json) => void stderr.write(withoutSecrets(json)) };
+  return pino({ level, base: {}, mixin: () => ({ ...fields.getStore() }) }, out);
 }

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import type { GraphQLError, GraphQLFormattedError } from 'graphql';
 import { type AppError, type ErrorCode, isAppError } from '../errors.js';
 import type { Log } from '../log.js';
+import { graphqlErrors } from '../telemetry/metrics.js';
 
 export interface UserErrorData {
   readonly code: ErrorCode;
@@ -12,6 +13,16 @@ export interface UserErrorData {
   readonly index?: number;
   readonly retryAfterSeconds?: number | null;
 }
+
+/** What the GraphQL libraries say; other codes are counted together. */
+const KNOWN_CODES = new Set([
+  'GRAPHQL_PARSE_FAILED',
+  'GRAPHQL_VALIDATION_FAILED',
+  'BAD_USER_INPUT',
+  'BAD_REQUEST',
+  'PERSISTED_QUERY_NOT_FOUND',
+  'OPERATION_RESOLUTION_FAILURE',
+]);
 
 export const toUserError = ({ code, message, field, retryAfterSeconds }: AppError): UserErrorData => ({
   code,
@@ -29,6 +40,7 @@ export async function toPayloadOf<Empty extends object, Full extends object>(
     return { userErrors: [], ...(await action()) };
   } catch (error) {
     if (!isAppError(error)) throw error;
+    graphqlErrors.inc({ kind: 'payload', code: error.code });
     return { ...empty, userErrors: [toUserError(error)] };
   }
 }
@@ -43,6 +55,7 @@ export async function toPayload<K extends string, V>(
     return { [key]: await action(), userErrors: [] } as unknown as Payload;
   } catch (error) {
     if (!isAppError(error)) throw error;
+    graphqlErrors.inc({ kind: 'payload', code: error.code });
     return { [key]: null, userErrors: [toUserError(error)] } as unknown as Payload;
   }
 }
@@ -57,9 +70,11 @@ export function formatError(
   const wrapper = error as Partial<GraphQLError>;
   const cause: unknown = wrapper.originalError ?? error;
   const { path, locations } = formatted;
+  const counted = (code: string) => graphqlErrors.inc({ kind: 'response', code });
   const place = { ...(path ? { path } : {}), ...(locations ? { locations } : {}) };
   if (isAppError(cause)) {
-    const { code, field } = toUserError(cause);
+    const { code, field } = cause;
+    counted(code);
     return { message: cause.message, ...place, extensions: { code, ...(field ? { field } : {}) } };
   }
   if (cause instanceof Error && cause.name.startsWith('GraphQL')) {
@@ -69,9 +84,11 @@ export function formatError(
     };
     // The parser has no code of its own for a document that goes on for too long.
     const code = /more tha[nt] \d+ tokens/.test(formatted.message) ? 'TOO_LARGE' : given;
+    counted(KNOWN_CODES.has(String(code)) ? String(code) : 'OTHER');
     const wait = retryAfterSeconds === undefined ? {} : { retryAfterSeconds };
     return { message: formatted.message, ...place, extensions: { code, ...wait } };
   }
+  counted('INTERNAL');
   const errorId = randomUUID();
   log.error({ errorId, err: cause, path }, 'a request failed');
   return {

@@ -7,6 +7,9 @@ import { NOBODY, type Viewer } from '../services/access.js';
 import { authenticate } from '../services/sign-in.js';
 import type { ApiDeps, SetSession } from './context.js';
 
+/** What it takes to know who sends a request. */
+export type Identifying = Pick<ApiDeps, 'services' | 'localViewer'>;
+
 const COOKIE = 'mindpainter_session';
 
 /** Whether only the machine itself can reach a server that listens here; also for the host names of addresses. */
@@ -58,7 +61,7 @@ function sessionSecretOf({ headers }: IncomingMessage): string | undefined {
  * UNAUTHENTICATED for a token that is not good; a cookie that has ended counts as none.
  */
 export async function identify(
-  deps: ApiDeps,
+  deps: Identifying,
   request: IncomingMessage,
   authorization: unknown = request.headers.authorization,
 ): Promise<Viewer> {
@@ -103,7 +106,7 @@ const refuse = (response: Response, status: number, code: string, message: strin
   void response.status(status).json({ errors: [{ message, extensions: { code } }] });
 
 /** Refuses what must not be served, and says of everything else whose it is. */
-export function identifyRequests(deps: ApiDeps): RequestHandler {
+export function identifyRequests(deps: Identifying): RequestHandler {
   return async (request, response, next) => {
     const refusal = refusalOf(request, deps);
     if (refusal) return refuse(response, 403, 'FORBIDDEN', refusal);

@@ -72,6 +72,18 @@ export function createLoaders(store: Store, viewer: Viewer) {
     RaterLink: nodes('RaterLink', (where) =>
       prisma.credential.findMany({ where: { ...where, kind: 'RATER_LINK' } }),
     ),
+    WebhookEndpoint: nodes('WebhookEndpoint', (where) =>
+      prisma.webhookEndpoint.findMany({ where: { ...where, deletedAt: null } }),
+    ),
+    WebhookDelivery: nodes('WebhookDelivery', (where) =>
+      prisma.webhookDelivery.findMany({ where: { ...where, endpoint: { deletedAt: null } } }),
+    ),
+    webhookEvent: byId((ids) => prisma.webhookEvent.findMany({ where: { id: { in: ids } } })),
+    attemptsOfWebhook: listBy(
+      (ids) =>
+        prisma.webhookAttempt.findMany({ where: { deliveryId: { in: ids } }, orderBy: { number: 'asc' } }),
+      (row) => row.deliveryId,
+    ),
     AuditEvent: nodes('AuditEvent', (where) => prisma.auditEvent.findMany({ where })),
     Benchmark: nodes('Benchmark', (where) => prisma.benchmark.findMany({ where })),
     Study: nodes('Study', (where) => prisma.study.findMany({ where })),
@@ -181,5 +193,7 @@ export const NODE_TYPES = [
   'AuditEvent',
   'Benchmark',
   'Study',
+  'WebhookEndpoint',
+  'WebhookDelivery',
 ] as const;
 export type NodeType = (typeof NODE_TYPES)[number];

@@ -28,6 +28,8 @@ import { TrainingRun } from './resolvers/TrainingRun.js';
 import { Trial } from './resolvers/Trial.js';
 import { User } from './resolvers/User.js';
 import { Viewer } from './resolvers/Viewer.js';
+import { WebhookDelivery } from './resolvers/WebhookDelivery.js';
+import { WebhookEndpoint } from './resolvers/WebhookEndpoint.js';
 
 const DateTime = new GraphQLScalarType({
   name: 'DateTime',
@@ -69,6 +71,8 @@ export function createSchema(): GraphQLSchema {
       Rating,
       Stimulus,
       TrainingRun,
+      WebhookEndpoint,
+      WebhookDelivery,
       User,
       ApiToken,
       RaterLink,

@@ -6,7 +6,7 @@ import { ApolloServer, type ApolloServerPlugin } from '@apollo/server';
 import { ApolloServerPluginLandingPageDisabled } from '@apollo/server/plugin/disabled';
 import { ApolloServerPluginDrainHttpServer } from '@apollo/server/plugin/drainHttpServer';
 import { expressMiddleware } from '@as-integrations/express5';
-import express, { type ErrorRequestHandler, type RequestHandler } from 'express';
+import express, { type ErrorRequestHandler, type Request, type RequestHandler, type Response } from 'express';
 import { GraphQLError } from 'graphql';
 import graphqlUploadExpress from 'graphql-upload/graphqlUploadExpress.mjs';
 import { useServer } from 'graphql-ws/use/ws';
@@ -16,12 +16,15 @@ import { may, NOBODY } from '../services/access.js';
 import { checkHealth } from '../services/health.js';
 import { type ApiContext, type ApiDeps, createContext } from './context.js';
 import { formatError } from './errors.js';
+import { createEventStreams } from './event-stream.js';
 import { createFileRouter } from './files.js';
 import { jsonIsAlways200, negotiate } from './graphql-over-http.js';
 import { HOME_PAGE, RATER_PAGE } from './home-page.js';
 import { identify, identifyRequests, keepWatch, refusalOf, sessionSetter, viewerOf } from './identity.js';
-import { checkLimits, LIMITS, prepareOperation } from './limits.js';
+import { checkLimits, LIMITS, type OperationRequest, prepareOperation } from './limits.js';
+import { measureOperations, measureRequests, serveMetrics } from './metrics.js';
 import { bucketOf, createRateLimit, limitRate, tooOften } from './rate-limit.js';
+import { nameRequests } from './requests.js';
 import { createSchema } from './schema.js';
 import { readTrusted, refuseUntrusted } from './trusted-documents.js';
 
@@ -99,6 +102,8 @@ export async function createApiServer(deps: ApiDeps): Promise<ApiServer> {
       if (isAppError(error)) return NOBODY;
       throw error;
     });
+  const prepare = (request: OperationRequest) =>
+    prepareOperation(schema, readTrusted(request, trustedDocuments), { introspection });
   const ws = useServer(
     {
       schema,
@@ -118,7 +123,7 @@ export async function createApiServer(deps: ApiDeps): Promise<ApiServer> {
         const seconds = bucket === undefined ? undefined : rate.take(bucket);
         if (seconds !== undefined) return [new GraphQLError(tooOften(seconds).message, tooOften(seconds))];
         try {
-          return prepareOperation(schema, readTrusted(request, trustedDocuments), { introspection });
+          return prepare(request);
         } catch (error) {
           return [error as GraphQLError];
         }
@@ -129,6 +134,17 @@ export async function createApiServer(deps: ApiDeps): Promise<ApiServer> {
     },
     sockets,
   );
+
+  const contextOf = (request: Request, response: Response) => {
+    const viewer = viewerOf(response);
+    const isStillWelcome = keepWatch(viewer, () => identify(deps, request));
+    return createContext(deps, viewer, { isStillWelcome, setSession: sessionSetter(request, response) });
+  };
+  const streams = createEventStreams({
+    log,
+    prepare,
+    createContext: contextOf,
+  });
 
   const apollo = new ApolloServer<ApiContext>({
     schema,
@@ -145,12 +161,22 @@ export async function createApiServer(deps: ApiDeps): Promise<ApiServer> {
       ApolloServerPluginLandingPageDisabled(),
       jsonIsAlways200,
       limitOperations,
+      measureOperations,
       ApolloServerPluginDrainHttpServer({ httpServer: http }),
-      { serverWillStart: async () => ({ drainServer: async () => void (await ws.dispose()) }) },
+      {
+        serverWillStart: async () => ({
+          async drainServer() {
+            streams.close();
+            await ws.dispose();
+          },
+        }),
+      },
     ],
   });
   await apollo.start();
 
+  app.use(nameRequests(log));
+  app.use(measureRequests);
   // Asked by machines that have no name here; it tells nothing that is not for strangers.
   app.get('/health', async (_, response) => {
     const health = await checkHealth(deps.services);
@@ -159,10 +185,22 @@ export async function createApiServer(deps: ApiDeps): Promise<ApiServer> {
       .status(health.ok ? 200 : 503)
       .json(health);
   });
+  // Alive: this process answers. Ready: it can serve requests, whether or not anybody paints.
+  app.get('/health/live', (_, response) => void response.set('Cache-Control', 'no-store').json({ ok: true }));
+  app.get('/health/ready', async (_, response) => {
+    const { database, disk } = (await checkHealth(deps.services)).checks;
+    const ok = database.ok && disk.ok;
+    response
+      .set('Cache-Control', 'no-store')
+      .status(ok ? 200 : 503)
+      .json({ ok, checks: { database, disk } });
+  });
   app.use(identifyRequests(deps));
+  app.get('/metrics', serveMetrics(deps));
   app.get('/', (_, response) => void response.type('html').send(HOME_PAGE));
   app.get('/rate', (_, response) => void response.type('html').send(RATER_PAGE));
   app.use('/files', createFileRouter(deps));
+  app.all('/graphql/stream', limitRate(rate), express.json({ limit: MAX_BODY_BYTES }), streams.handler);
   app.use(
     '/graphql',
     negotiate,
@@ -171,13 +209,7 @@ export async function createApiServer(deps: ApiDeps): Promise<ApiServer> {
     express.json({ limit: MAX_BODY_BYTES }),
     graphqlUploadExpress({ maxFileSize: maxUploadBytes, maxFiles: 4, maxFieldSize: MAX_BODY_BYTES }),
     refuseUntrusted(trustedDocuments),
-    expressMiddleware(apollo, {
-      context: async ({ req, res }) => {
-        const viewer = viewerOf(res);
-        const isStillWelcome = keepWatch(viewer, () => identify(deps, req));
-        return createContext(deps, viewer, { isStillWelcome, setSession: sessionSetter(req, res) });
-      },
-    }),
+    expressMiddleware(apollo, { context: async ({ req, res }) => contextOf(req, res) }),
   );
   app.use(
     (_, response) =>

@@ -2,11 +2,18 @@
 
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { withLogFields } from '../log.js';
 import type { PaintEvent, PaintMessage } from '../painter/messages.js';
 import { InferenceLostError, type InferenceProcess } from '../runtime/inference-process.js';
 import type { Services } from '../services/context.js';
 import { beatDevice, leaveDevice, takeDevice } from '../services/devices.js';
-import { abortOverduePaintJobs, claimPaintJob, rescuePaintJobs } from '../services/paint-job-attempts.js';
+import {
+  abortOverduePaintJobs,
+  type ClaimedJob,
+  claimPaintJob,
+  rescuePaintJobs,
+} from '../services/paint-job-attempts.js';
+import { inSpan, isTracing } from '../telemetry/tracing.js';
 import { runPaintJob } from './paint.js';
 
 export interface PaintDevice {
@@ -18,6 +25,13 @@ const BEAT_MS = 2000;
 /** A waiting device looks so often, besides when a notice wakes it. */
 const LOOK_MS = 1000;
 const LONGEST_PAUSE_MS = 30_000;
+
+/** The trace in which a job was submitted. */
+async function findTraceParent({ store }: Services, { batchId }: ClaimedJob): Promise<string | null> {
+  if (!isTracing() || !batchId) return null;
+  const where = { id: batchId };
+  return (await store.prisma.paintJobBatch.findUnique({ where }))?.traceParent ?? null;
+}
 
 /** Starts to paint; `onError` hears of what went wrong around a job (a lost child, a lost database). */
 export async function startPaintDevice(
@@ -46,11 +60,19 @@ export async function startPaintDevice(
       });
   }, BEAT_MS);
 
+  /** What lines about the latest job carry. */
+  let fields: Readonly<Record<string, unknown>> = {};
   /** Paints the next job; false when there is none. */
   async function paintNext(): Promise<boolean> {
     const job = await claimPaintJob(services, workerId);
-    if (job) await runPaintJob(services, inference, job, stopping.signal);
-    return job !== undefined;
+    if (!job) return false;
+    fields = { jobId: job.id, attempt: job.attempt };
+    const parent = await findTraceParent(services, job);
+    const attributes = { 'job.id': job.id, 'job.attempt': job.attempt };
+    await inSpan('paint job attempt', { attributes, parent, kind: 'CONSUMER' }, () =>
+      withLogFields(fields, () => runPaintJob(services, inference, job, stopping.signal)),
+    );
+    return true;
   }
   async function work(): Promise<void> {
     let failures = 0;
@@ -65,7 +87,7 @@ export async function startPaintDevice(
         if (!(await paintNext())) await Promise.race([changed, stopped]);
         failures = 0;
       } catch (error) {
-        onError(error);
+        withLogFields(fields, () => onError(error));
         // Shown with the attempt: what a database or a library says stays in the log.
         lost =
           error instanceof InferenceLostError ? error.message : 'the worker failed at it; its log says more';

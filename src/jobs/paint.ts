@@ -14,6 +14,7 @@ import {
   savePreview,
 } from '../services/paint-job-attempts.js';
 import { meanSignal } from '../services/subjects.js';
+import { jobRunSeconds, jobWaitSeconds, stepSeconds } from '../telemetry/metrics.js';
 
 const PREVIEW_PX = 128;
 
@@ -60,6 +61,10 @@ export async function runPaintJob(
   shutdown.addEventListener('abort', onShutdown, { once: true });
   const finished: Promise<FinishedPainting>[] = [];
   let writing: Promise<void> = Promise.resolve();
+  const started = performance.now();
+  let [steps, stepsSince] = [0, started];
+  if (job.attempt === 1) jobWaitSeconds.observe((Date.now() - job.createdAt.getTime()) / 1000);
+  const ended = (outcome: string) => jobRunSeconds.observe({ outcome }, (performance.now() - started) / 1000);
   const onEvent = (event: PaintEvent) => {
     if (event.type === 'painting') {
       const { index, image, outsideMaskDifferentPixels } = event;
@@ -81,6 +86,10 @@ export async function runPaintJob(
         .catch(() => {});
       return;
     }
+    const now = performance.now();
+    const each = (now - stepsSince) / 1000 / (event.done - steps);
+    for (; steps < event.done; steps++) stepSeconds.observe(each);
+    stepsSince = now;
     writing = writing
       .then(() => reportProgress(services, job, event.done, event.total))
       .then((wanted) => {
@@ -92,12 +101,17 @@ export async function runPaintJob(
     await inference.run(await gather(services, job.id), onEvent, abort.signal);
     await writing;
     await finishPaintJob(services, job, { state: 'SUCCEEDED', paintings: await Promise.all(finished) });
+    ended('SUCCEEDED');
   } catch (error) {
-    if (shutdown.aborted) return releasePaintJob(services, job);
+    if (shutdown.aborted) {
+      ended('RELEASED');
+      return releasePaintJob(services, job);
+    }
     // A row that could not be written stopped the child too, and nobody has cancelled.
     await writing;
     // A failure without a code is a fault of ours: it is logged, tried again, and never shown.
     const known = isAppError(error) || (error instanceof InferenceFailedError && error.code !== undefined);
+    ended(!known ? 'LOST' : error.code === 'CANCELLED' ? 'CANCELLED' : 'FAILED');
     if (!known) throw error;
     if (error.code === 'CANCELLED') await finishPaintJob(services, job, { state: 'CANCELLED' });
     else {

@@ -6,11 +6,13 @@ import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isLoopback } from '../api/identity.js';
+import { createMetricsServer } from '../api/metrics.js';
 import { createApiServer } from '../api/server.js';
 import type { Manifest } from '../api/trusted-documents.js';
 import { type Config, loadConfig } from '../config.js';
 import { AppError, isAppError } from '../errors.js';
 import { startPaintDevice } from '../jobs/paint-device.js';
+import { sendWebhooks } from '../jobs/send-webhooks.js';
 import { runTraining, type TrainingDeps } from '../jobs/train.js';
 import { describeTrainingBase } from '../jobs/training-base.js';
 import type { TrainEvent, TrainMessage } from '../jobs/training-messages.js';
@@ -28,10 +30,12 @@ import { abortOverduePaintJobs } from '../services/paint-job-attempts.js';
 import { localViewer } from '../services/sign-in.js';
 import { abandonTrainingRun } from '../services/training-attempts.js';
 import { hasRemoteAdmin } from '../services/users.js';
+import { planNext } from '../services/webhook-deliveries.js';
 import { openBlobs } from '../store/blobs.js';
 import { openStore } from '../store/client.js';
 import { openDatabase } from '../store/database.js';
 import { migrate } from '../store/migrate.js';
+import { startTracing } from '../telemetry/tracing.js';
 import { codeVersion } from './code-version.js';
 
 /** Written with the rest of src/generated, from the documents of pages, guides and clients. */
@@ -91,6 +95,7 @@ export async function openServices(
       store,
       blobs: openBlobs(blobFolder(config)),
       maxUnfinishedJobs: config.maxUnfinishedJobs,
+      privateWebhooks: config.privateWebhooks,
       secretKey: config.secret ?? '',
       viewer: SYSTEM,
     };
@@ -126,9 +131,13 @@ export async function startWorker(config: Config, services: Services, log: Log):
       run: ({ trainingRunId }, abort) => runTraining(services, training, trainingRunId, abort),
       giveUp: ({ trainingRunId }) => abandonTrainingRun(services, trainingRunId),
     },
+    webhooks: {
+      run: ({ endpointId }, abort) => sendWebhooks(services, log, endpointId, abort),
+      giveUp: ({ endpointId }) => planNext(services, endpointId),
+    },
   };
   const worker = await runWorker(services.store, handlers, {
-    concurrency: 1,
+    concurrency: { train: 1, webhooks: 4 },
     onError,
   });
   const device = await startPaintDevice(services, inference, onError);
@@ -185,6 +194,13 @@ async function decideLocalViewer(config: Config, services: Services): Promise<Vi
     throw new AppError('BAD_INPUT', message, { field: 'HOST' });
   }
   return undefined;
+}
+
+/** Serves a worker's /metrics where the configuration says so. */
+export async function startMetrics(config: Config, services: Services): Promise<Running & { url?: string }> {
+  if (config.metricsPort === undefined) return { async stop() {} };
+  const server = createMetricsServer({ services, localViewer: await decideLocalViewer(config, services) });
+  return { url: await server.listen(config.metricsPort, config.host), stop: () => server.close() };
 }
 
 /** Serves the API, with every model of the configured folders registered. */
@@ -250,9 +266,13 @@ export async function startPlatform(config: Config, log: Log): Promise<Platform>
 /** Runs a program until Ctrl-C or SIGTERM; a second signal does not wait. What the user can mend is said without a stack. */
 export async function runUntilSignal(start: (config: Config, log: Log) => Promise<Running>): Promise<void> {
   let log = createLog('info');
+  let stopTracing = async () => {};
   const running = await (async () => {
     const config = loadConfig();
     log = createLog(config.logLevel);
+    stopTracing = config.tracesEndpoint
+      ? await startTracing(config.tracesEndpoint, 'mindpainter')
+      : stopTracing;
     return start(config, log);
   })().catch((error) => {
     log.fatal(isAppError(error) ? {} : { err: error }, `could not start: ${(error as Error).message}`);
@@ -262,13 +282,16 @@ export async function runUntilSignal(start: (config: Config, log: Log) => Promis
   const stop = (exitCode: number) => {
     if (stopping) process.exit(1);
     stopping = true;
-    running.stop().then(
-      () => process.exit(exitCode),
-      (error) => {
-        log.error({ err: error }, 'could not stop cleanly');
-        process.exit(1);
-      },
-    );
+    running
+      .stop()
+      .then(stopTracing)
+      .then(
+        () => process.exit(exitCode),
+        (error) => {
+          log.error({ err: error }, 'could not stop cleanly');
+          process.exit(1);
+        },
+      );
   };
   process.on('SIGINT', () => stop(0));
   process.on('SIGTERM', () => stop(0));

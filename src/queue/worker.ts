@@ -3,6 +3,7 @@
 import { EventEmitter } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type JobHelpers, makeWorkerUtils, type Runner, run, type TaskList } from 'graphile-worker';
+import { withLogFields } from '../log.js';
 import type { Store } from '../store/client.js';
 import { SILENT } from './queue.js';
 import { type Handler, type Handlers, TASKS, type Task } from './tasks.js';
@@ -14,7 +15,7 @@ export interface Worker {
 
 export interface WorkerOptions {
   /** Tasks of each kind at once: kinds do not wait for one another, so that a long training holds up no painting. */
-  readonly concurrency: number;
+  readonly concurrency: Readonly<Record<Task, number>>;
   /** A task threw, or the worker's own queries failed. */
   readonly onError: (error: unknown) => void;
   readonly beatMs?: number;
@@ -65,7 +66,7 @@ export async function runWorker(store: Store, handlers: Handlers, options: Worke
 
   const taskList: TaskList = {};
   for (const [task, schema] of Object.entries(TASKS)) {
-    taskList[task] = async (payload: unknown, { job }: JobHelpers) => {
+    const run = async (payload: unknown, job: JobHelpers['job']) => {
       try {
         await handlerOf(task)!.run(schema.parse(payload), abort.signal);
       } catch (error) {
@@ -74,6 +75,8 @@ export async function runWorker(store: Store, handlers: Handlers, options: Worke
         throw error;
       }
     };
+    taskList[task] = (payload: unknown, { job }: JobHelpers) =>
+      withLogFields({ task, ...(payload as object) }, () => run(payload, job));
   }
 
   async function giveUpSpent(): Promise<void> {
@@ -103,7 +106,7 @@ export async function runWorker(store: Store, handlers: Handlers, options: Worke
       pgPool: store.pool,
       logger: SILENT,
       taskList: { [task]: work },
-      concurrency,
+      concurrency: concurrency[task as Task],
       noHandleSignals: true,
       pollInterval: 1000,
       events: events as never,

@@ -54,6 +54,8 @@ const READS = {
   User: { RESEARCHER: 'ALL', RATER: 'OWN' },
   ApiToken: { RESEARCHER: 'OWN', RATER: 'OWN' },
   RaterLink: { RESEARCHER: 'ALL', RATER: 'NONE' },
+  WebhookEndpoint: LAB_DATA,
+  WebhookDelivery: LAB_DATA,
   AuditEvent: { RESEARCHER: 'NONE', RATER: 'NONE' },
 } as const satisfies Record<string, { readonly RESEARCHER: Reach; readonly RATER: Reach }>;
 export type Entity = keyof typeof READS;
@@ -64,6 +66,8 @@ interface Rule {
   readonly scope: Scope;
 }
 const WRITE_LAB_DATA = { roles: ['RESEARCHER'], scope: 'WRITE' } as const;
+/** They make this server send requests, so a token that a script writes with does not do. */
+const MANAGE_WEBHOOKS = { roles: ['RESEARCHER'], scope: 'MANAGE' } as const;
 const ACTIONS = {
   createSubject: WRITE_LAB_DATA,
   importFmriSession: WRITE_LAB_DATA,
@@ -102,6 +106,8 @@ const ACTIONS = {
   ratePainting: { roles: ['RESEARCHER', 'RATER'], scope: 'RATE' },
   /** A rating of a person without an account, such as from a paper form. */
   rateForAnother: { roles: ['RESEARCHER'], scope: 'RATE' },
+  /** Numbers about the server and its work: no business of those who rate. */
+  readMetrics: { roles: [], scope: 'READ' },
   createUser: { roles: [], scope: 'MANAGE' },
   updateUser: { roles: [], scope: 'MANAGE' },
   createApiToken: { roles: ['RESEARCHER'], scope: 'MANAGE' },
@@ -110,6 +116,12 @@ const ACTIONS = {
   manageTokensOfOthers: { roles: [], scope: 'MANAGE' },
   createRaterLink: { roles: ['RESEARCHER'], scope: 'MANAGE' },
   revokeRaterLink: { roles: ['RESEARCHER'], scope: 'MANAGE' },
+  createWebhookEndpoint: MANAGE_WEBHOOKS,
+  updateWebhookEndpoint: MANAGE_WEBHOOKS,
+  deleteWebhookEndpoint: MANAGE_WEBHOOKS,
+  rotateWebhookSecret: MANAGE_WEBHOOKS,
+  sendTestWebhook: MANAGE_WEBHOOKS,
+  redeliverWebhook: MANAGE_WEBHOOKS,
 } as const satisfies Record<string, Rule>;
 export type Action = keyof typeof ACTIONS;
 

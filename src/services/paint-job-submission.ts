@@ -6,6 +6,7 @@ import { AppError, isAppError } from '../errors.js';
 import type { PaintJob, PaintJobBatch } from '../generated/prisma/client.js';
 import { readSql } from '../store/sql.js';
 import { uuid7 } from '../store/uuid7.js';
+import { traceParent } from '../telemetry/tracing.js';
 import { authorize } from './access.js';
 import { type AuditEntry, auditOn } from './audit.js';
 import type { Services } from './context.js';
@@ -181,9 +182,9 @@ export async function storeBatch(
     await checkCap(client, services, facts, jobs.length);
     const batchId = uuid7();
     await client.query(
-      `INSERT INTO paint_job_batch (id, submitted_by, idempotency_key, request_sha256, job_count)
-       VALUES ($1::uuid, $2, $3, $4, $5::int)`,
-      [batchId, submittedBy, idempotencyKey, requestSha256, jobs.length],
+      `INSERT INTO paint_job_batch (id, submitted_by, idempotency_key, request_sha256, job_count, trace_parent)
+       VALUES ($1::uuid, $2, $3, $4, $5::int, $6)`,
+      [batchId, submittedBy, idempotencyKey, requestSha256, jobs.length, traceParent()],
     );
     const jobIds = await insertJobs(client, facts, batchId, jobs);
     // One event for all: its jobs name the batch, and what was ordered of them never changes.

@@ -14,9 +14,14 @@ const PAGE = 500;
 
 /**
  * The job now, after each change, and at last in its final state. Only changes of state are told by NOTIFY, which takes a
- * lock over the whole database at each commit; progress is read from the row. Throws AppError NOT_FOUND.
+ * lock over the whole database at each commit; progress is read from the row. Throws AppError NOT_FOUND. Ends, with the next
+ * look, when `gone` says that nobody listens any more.
  */
-export async function* watchPaintJob({ store, viewer }: Services, id: string): AsyncGenerator<PaintJob> {
+export async function* watchPaintJob(
+  { store, viewer }: Services,
+  id: string,
+  gone?: AbortSignal,
+): AsyncGenerator<PaintJob> {
   if (reach(viewer, 'PaintJob') === 'NONE') missing('id');
   let seen = '';
   for (;;) {
@@ -29,6 +34,7 @@ export async function* watchPaintJob({ store, viewer }: Services, id: string): A
     seen = facts;
     if (job.finishedAt) return;
     await changed;
+    if (gone?.aborted) return;
   }
 }
 
@@ -77,24 +83,26 @@ export async function listEvents(
 
 /**
  * Events after a number, then each new one as it comes, without end. A client that was cut off goes on where it was.
- * Throws AppError at once when the viewer may not read jobs.
+ * Throws AppError at once when the viewer may not read jobs. Ends, with the next look, when `gone` says so.
  */
 export function watchEvents(
   services: Services,
   choice: EventChoice,
   after: bigint,
+  gone?: AbortSignal,
 ): AsyncGenerator<PaintJobEvent> {
   if (reach(services.viewer, 'PaintJob') === 'NONE') missing('id');
-  return followEvents(services, choice, after);
+  return followEvents(services, choice, after, gone);
 }
 
 async function* followEvents(
   services: Services,
   choice: EventChoice,
   after: bigint,
+  gone: AbortSignal | undefined,
 ): AsyncGenerator<PaintJobEvent> {
   let seen = after;
-  for (;;) {
+  while (!gone?.aborted) {
     const changed = services.store.changes.wait('', EVENTS_MS);
     const events = await listEvents(services, choice, seen, PAGE);
     for (const event of events) {

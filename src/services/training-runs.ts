@@ -309,10 +309,14 @@ export async function cancelTrainingRun(services: Services, id: string): Promise
 /** How often a watched row is read. */
 const WATCH_MS = 300;
 
-/** The run now, after each change, and at last in its final state. Throws AppError NOT_FOUND. */
-export async function* watchTrainingRun(services: Services, id: string): AsyncGenerator<TrainingRun> {
+/** The run now, after each change, and at last in its final state, unless `gone` ends it. Throws AppError NOT_FOUND. */
+export async function* watchTrainingRun(
+  services: Services,
+  id: string,
+  gone?: AbortSignal,
+): AsyncGenerator<TrainingRun> {
   let seen = '';
-  for (;;) {
+  while (!gone?.aborted) {
     const run = await requireRun(services, id);
     const { state, attempt, stage, step, steps, pauseRequested, cancelRequested, excludedVoxels } = run;
     const facts = [

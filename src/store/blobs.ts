@@ -1,13 +1,15 @@
 // Content-addressed blobs on disk: named by their sha256, written whole or not at all, verified when read.
 
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, open, readdir, readFile, rename, rm, stat, statfs, utimes } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { AppError } from '../errors.js';
 
 export interface Blobs {
   /** Stores bytes and returns their sha256; the same bytes are stored once. Throws AppError UNAVAILABLE when the disk is full. */
   put(bytes: Uint8Array): Promise<string>;
+  /** Room on the disk that they lie on. */
+  freeBytes(): Promise<number>;
   /** Throws AppError NOT_FOUND or CORRUPT. */
   get(sha256: string): Promise<Buffer>;
   /**
@@ -93,6 +95,16 @@ export function openBlobs(folder: string): Blobs {
   }
 
   return {
+    async freeBytes() {
+      // The folder is made with the first blob.
+      for (let place = folder; ; place = dirname(place)) {
+        const found = await statfs(place).catch((error) => {
+          if (hasCode(error, 'ENOENT') && dirname(place) !== place) return undefined;
+          throw error;
+        });
+        if (found) return found.bavail * found.bsize;
+      }
+    },
     async put(bytes) {
       const hash = digest(bytes);
       const path = join(shelfOf(hash), hash);

@@ -30,8 +30,14 @@ async function work(run: Run, giveUp: (id: string) => Promise<void> = async () =
     store,
     {
       train: { run, giveUp: ({ trainingRunId }) => giveUp(trainingRunId) },
+      webhooks: { run: async () => {}, giveUp: async () => {} },
     },
-    { concurrency: 2, onError: (error) => errors.push(error), beatMs: 100, deadAfterMs: 500 },
+    {
+      concurrency: { train: 2, webhooks: 1 },
+      onError: (error) => errors.push(error),
+      beatMs: 100,
+      deadAfterMs: 500,
+    },
   );
   workers.push(worker);
   return { worker, errors };
@@ -78,7 +84,10 @@ test('tasks run, each once, and leave the queue', async () => {
 });
 
 test('a task whose handler is missing stops the start', async () => {
-  const start = runWorker(store, {} as Handlers, { concurrency: 1, onError: () => {} });
+  const start = runWorker(store, {} as Handlers, {
+    concurrency: { train: 1, webhooks: 1 },
+    onError: () => {},
+  });
   await expect(start).rejects.toThrow('train');
 });
 

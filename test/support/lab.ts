@@ -67,6 +67,9 @@ const TABLES = [
   'study',
   'study_rater',
   'study_event',
+  'webhook_endpoint',
+  'webhook_event',
+  'webhook_delivery',
   'graphile_worker.jobs',
 ];
 
@@ -91,7 +94,13 @@ export async function startLab(
   const database = await createTestDatabase();
   const store = openStore(database.url, 8);
   const blobFolder = join(folder, 'blobs');
-  const services = { store, blobs: openBlobs(blobFolder), secretKey: 'key of the tests', viewer: SYSTEM };
+  const services = {
+    store,
+    blobs: openBlobs(blobFolder),
+    secretKey: 'key of the tests',
+    viewer: SYSTEM,
+    privateWebhooks: !options.remote,
+  };
   const api = await createApiServer({
     services,
     log: createLog('silent'),

@@ -11,6 +11,7 @@ import { linkStimuli } from '../../src/services/stimuli.js';
 import { createSubject } from '../../src/services/subjects.js';
 import { createTrainingRun, pauseTrainingRun } from '../../src/services/training-runs.js';
 import { createUser } from '../../src/services/users.js';
+import { createWebhookEndpoint, sendTestWebhook } from '../../src/services/webhooks.js';
 import { reportWithdrawal } from '../../src/services/withdrawals.js';
 import { type Lab, startLab, type UploadFile } from './lab.js';
 import { addPerson, addRater, addToken, type Person } from './people.js';
@@ -127,6 +128,10 @@ export async function startRightsWorld(): Promise<RightsWorld> {
 
   const studies = studyWorld(services, people.rater.userId, first);
 
+  const addEndpoint = async (): Promise<string> => {
+    const { endpoint } = await createWebhookEndpoint(services, { url: 'https://receiver.example/hook' });
+    return `WebhookEndpoint_${endpoint.id}`;
+  };
   const calls: RightsWorld['calls'] = {
     createSubject: async () => [call({ label: unique() })],
     importFmriSession: async () => [
@@ -197,6 +202,14 @@ export async function startRightsWorld(): Promise<RightsWorld> {
     createRaterLink: async () => [call({ raterName: unique() })],
     revokeRaterLink: async () => [call({ id: `RaterLink_${(await addRater(lab)).credentialId}` })],
     ...studies.calls,
+    createWebhookEndpoint: async () => [call({ url: 'https://receiver.example/hook' })],
+    updateWebhookEndpoint: async () => [
+      call({ id: await addEndpoint(), expectedVersion: 1, description: 'changed' }),
+    ],
+    deleteWebhookEndpoint: async () => [call({ id: await addEndpoint() })],
+    rotateWebhookSecret: async () => [call({ id: await addEndpoint() })],
+    sendTestWebhook: async () => [call({ id: await addEndpoint() })],
+    redeliverWebhook: async () => [call({ id: first('WebhookDelivery') })],
     signIn: async () => [call({ secret: (await addRater(lab)).secret })],
     signOut: async () => [{}],
   };
@@ -257,6 +270,10 @@ export async function startRightsWorld(): Promise<RightsWorld> {
   await keys('User', prisma.user.findMany());
   await keys('ApiToken', prisma.credential.findMany({ where: { kind: 'TOKEN' } }));
   await keys('RaterLink', prisma.credential.findMany({ where: { kind: 'RATER_LINK' } }));
+  const endpoint = await addEndpoint();
+  ids.WebhookEndpoint = [endpoint];
+  const delivery = await sendTestWebhook(services, endpoint.slice('WebhookEndpoint_'.length));
+  ids.WebhookDelivery = [`WebhookDelivery_${delivery.id}`];
   await keys('AuditEvent', prisma.auditEvent.findMany({ take: 3 }));
   return { lab, people, ids, calls };
 }

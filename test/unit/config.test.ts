@@ -17,6 +17,7 @@ test('nothing set, or set to nothing: the defaults', () => {
     requestsPerMinute: 3000,
     introspection: true,
     trustedDocuments: 'off',
+    privateWebhooks: true,
   });
   expect(loadConfig({ PORT: '', DATABASE_URL: ' ', LOG_LEVEL: '', MINDPAINTER_MODELS: '' })).toEqual(
     defaults,
@@ -57,4 +58,14 @@ test('every fault is named at once, each with what to give, and without the valu
 
 test.each(['4000.5', '4e3', '0x10', 'abc', '-1', '65536'])('PORT=%s is no port', (PORT) => {
   expect(() => loadConfig({ PORT })).toThrow('PORT');
+});
+
+test('webhooks go to private addresses by default only where the server serves nobody else', () => {
+  const decide = (environment: Record<string, string>) => loadConfig(environment).privateWebhooks;
+  const DATABASE_URL = 'postgresql://a:b@host/c';
+  expect(decide({ HOST: 'localhost' })).toBe(true);
+  expect(decide({ HOST: '0.0.0.0' })).toBe(false);
+  expect(decide({ DATABASE_URL })).toBe(false);
+  expect(decide({ DATABASE_URL, WEBHOOK_PRIVATE_ADDRESSES: 'allow' })).toBe(true);
+  expect(decide({ WEBHOOK_PRIVATE_ADDRESSES: 'refuse' })).toBe(false);
 });

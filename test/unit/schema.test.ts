@@ -36,8 +36,8 @@ test('every type, field, argument, input field and enum value has a description'
       for (const field of Object.values(type.getFields())) {
         look(`${type.name}.${field.name}`, field.description);
         const isPage = String(field.type).endsWith('Connection!');
+        // What a mutation's `input` is, its type says.
         for (const arg of field.args)
-          // What a mutation's `input` is, its type says.
           if (arg.name !== 'input' && !(isPage && PAGE.includes(arg.name)))
             look(`${type.name}.${field.name}(${arg.name})`, arg.description);
       }

@@ -34,6 +34,7 @@ import { toTrainingSettings } from '../training-input.js';
 import { readUpload } from '../uploads.js';
 import { benchmarkMutations } from './benchmark-mutations.js';
 import { studyMutations } from './study-mutations.js';
+import { webhookMutations } from './webhook-mutations.js';
 
 function requireCookies({ setSession }: ApiContext): SetSession {
   if (setSession) return setSession;
@@ -43,6 +44,7 @@ function requireCookies({ setSession }: ApiContext): SetSession {
 export const Mutation: MutationResolvers = {
   ...benchmarkMutations,
   ...studyMutations,
+  ...webhookMutations,
   createSubject: (_, { input }, { services }) =>
     toPayload('subject', () =>
       createSubject(services, { label: input.label, simulated: input.simulated ?? false }),

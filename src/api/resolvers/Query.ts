@@ -16,6 +16,7 @@ import { listEvents, parseSequence } from '../../services/paint-job-watch.js';
 import { listApiTokens, listAuditEvents, listRaterLinks, listUsers } from '../../services/people-lists.js';
 import { listStudies } from '../../services/studies.js';
 import { myStudies } from '../../services/study-screens.js';
+import { listWebhookEndpoints } from '../../services/webhooks.js';
 import { reportWithdrawal } from '../../services/withdrawals.js';
 import type { ApiContext } from '../context.js';
 import { decodeId, parseId } from '../ids.js';
@@ -75,6 +76,7 @@ export const Query: QueryResolvers = {
   viewer: (_, __, { viewer }) => (viewer.userId === null ? null : viewer),
   users: (_, args, { services }) => listUsers(services, args),
   apiTokens: (_, args, { services }) => listApiTokens(services, args),
+  webhookEndpoints: (_, args, { services }) => listWebhookEndpoints(services, args),
   raterLinks: (_, args, { services }) => listRaterLinks(services, args),
   auditEvents: (_, { entityId, userId, action, ...args }, { services }) =>
     listAuditEvents(

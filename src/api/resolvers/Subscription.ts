@@ -8,13 +8,33 @@ import { decodeId } from '../ids.js';
 import { toEventChoice } from '../paint-job-input.js';
 
 /** Gives what a source yields under a field's name, for as long as the source lasts and the viewer may see it. */
-async function* stream<K extends string, T>(key: K, source: AsyncIterable<T>, context: ApiContext) {
+async function* named<K extends string, T>(key: K, source: AsyncIterable<T>, context: ApiContext) {
   for await (const value of source) {
     if (!(await context.isStillWelcome())) return;
     // One context serves the whole stream; what was loaded for the last event is old by now.
     for (const loader of Object.values(context.loaders)) loader.clearAll();
     yield { [key]: value } as Record<K, T>;
   }
+}
+
+/**
+ * The stream of a field. When its client goes, `gone` is aborted: a generator that waits for its next value does not hear of
+ * its end, and would look for changes for ever.
+ */
+async function stream<K extends string, T>(
+  key: K,
+  context: ApiContext,
+  open: (gone: AbortSignal) => AsyncGenerator<T> | Promise<AsyncGenerator<T>>,
+): Promise<AsyncGenerator<Record<K, T>>> {
+  const gone = new AbortController();
+  const values = named(key, await open(gone.signal), context);
+  const end = values.return.bind(values);
+  return Object.assign(values, {
+    return: (value: unknown) => {
+      gone.abort();
+      return end(value as never);
+    },
+  });
 }
 
 /** The same source after its first value was read: a refusal is then an answer, where later it would close the socket. */
@@ -29,21 +49,21 @@ async function begun<T>(source: AsyncGenerator<T>): Promise<AsyncGenerator<T>> {
 
 export const Subscription: SubscriptionResolvers = {
   paintJobProgress: {
-    subscribe: async (_, { id }, context) => {
-      const jobs = watchPaintJob(context.services, decodeId('PaintJob', id, 'id'));
-      return stream('paintJobProgress', await begun(jobs), context);
-    },
+    subscribe: (_, { id }, context) =>
+      stream('paintJobProgress', context, (gone) =>
+        begun(watchPaintJob(context.services, decodeId('PaintJob', id, 'id'), gone)),
+      ),
   },
   paintJobEvents: {
-    subscribe: async (_, { after, ...choice }, context) => {
-      const events = watchEvents(context.services, toEventChoice(choice), parseSequence(after ?? '0'));
-      return stream('paintJobEvents', events, context);
-    },
+    subscribe: (_, { after, ...choice }, context) =>
+      stream('paintJobEvents', context, (gone) =>
+        watchEvents(context.services, toEventChoice(choice), parseSequence(after ?? '0'), gone),
+      ),
   },
   trainingRunUpdated: {
-    subscribe: async (_, { id }, context) => {
-      const runs = watchTrainingRun(context.services, decodeId('TrainingRun', id, 'id'));
-      return stream('trainingRunUpdated', await begun(runs), context);
-    },
+    subscribe: (_, { id }, context) =>
+      stream('trainingRunUpdated', context, (gone) =>
+        begun(watchTrainingRun(context.services, decodeId('TrainingRun', id, 'id'), gone)),
+      ),
   },
 };
