@@ -136,6 +136,36 @@ test.each(masks)('mask: %s', async (_, make) => {
   await refuses(() => lab.send(MASK, { input }, { 'input.file': file(bytes) }), 'file', 'BAD_INPUT');
 });
 
+/** A white disc that an editor saved on a transparent canvas; `alpha` is that of the disc. */
+const disc = (alpha: number) =>
+  sharp(
+    Uint8Array.from({ length: 64 * 48 * 4 }, (_, i) => {
+      const [x, y] = [(i >> 2) % 64, Math.floor((i >> 2) / 64)];
+      const inside = (x - 32) ** 2 + (y - 24) ** 2 < 100;
+      // Pixels that are transparent may still carry a colour.
+      return i % 4 === 3 ? (inside ? alpha : 0) : 255;
+    }),
+    { raw: { width: 64, height: 48, channels: 4 } },
+  );
+
+test('mask: what is transparent is kept; what is half so is grey', async () => {
+  const input = { imageId: ids.image, file: null };
+  for (const bytes of [
+    await disc(255).png().toBuffer(),
+    await disc(255).webp({ lossless: true }).toBuffer(),
+  ]) {
+    const { mask, userErrors } = payload<{ mask: { coverage: number } }>(
+      await lab.send(MASK, { input }, { 'input.file': file(bytes) }),
+    );
+    expect(userErrors).toEqual([]);
+    expect(mask.coverage).toBeCloseTo((Math.PI * 100) / (64 * 48), 2);
+  }
+  for (const alpha of [128, 0]) {
+    const bytes = await disc(alpha).png().toBuffer();
+    await refuses(() => lab.send(MASK, { input }, { 'input.file': file(bytes) }), 'file', 'BAD_INPUT');
+  }
+});
+
 test('mask shapes outside the picture, and lengths that are missing', async () => {
   const box = { imageId: ids.image, shape: 'RECTANGLE', left: 0.5, top: 0, width: 0.8, height: 0.5 };
   await refuses(() => lab.send(SHAPE, { input: box }), 'preset', 'BAD_INPUT');
