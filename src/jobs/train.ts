@@ -142,9 +142,13 @@ function startReports(services: Services, run: TrainingRun, stop: () => void) {
   };
 }
 
-/** Runs one attempt. Throws only for what is worth another attempt: a lost child, a lost database, a fault of ours. */
+/**
+ * Runs one attempt; `movedOn` hears of its checkpoints. Throws only for what is worth another attempt: a lost child, a lost
+ * database, a fault of ours.
+ */
 export async function runTraining(
   services: Services,
+  movedOn: () => Promise<void>,
   deps: TrainingDeps,
   runId: string,
   shutdown: AbortSignal,
@@ -159,6 +163,8 @@ export async function runTraining(
   const told: { fault?: TrainEvent & { type: 'fault' }; bundle?: TrainEvent & { type: 'bundle' } } = {};
   try {
     const message = await gather(services, deps, run);
+      // Attempts are not counted anew when it cannot be written; the run itself goes on.
+      else if (event.type === 'checkpoint') movedOn().catch(() => {});
     const onEvent = (event: TrainEvent) => {
       if (event.type === 'fault') told.fault = event;
       else if (event.type === 'bundle') told.bundle = event;

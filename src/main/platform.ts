@@ -123,7 +123,8 @@ export async function startWorker(config: Config, services: Services, log: Log):
   const onError = (error: unknown) => log.error({ err: error }, 'a task failed');
   const handlers: Handlers = {
     train: {
-      run: ({ trainingRunId }, abort) => runTraining(services, training, trainingRunId, abort),
+      run: ({ trainingRunId }, abort, movedOn) =>
+        runTraining(services, training, trainingRunId, abort, movedOn),
       giveUp: ({ trainingRunId }) => abandonTrainingRun(services, trainingRunId),
     },
   };
