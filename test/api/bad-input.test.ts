@@ -223,6 +223,54 @@ test('a trial table of another length names the table; another session under a l
   expect(await lab.census()).toEqual(before);
 });
 
+test('a trial table with a count or a name that cannot be stored names the table', async () => {
+  const before = await lab.census();
+  for (const line of ['a,3000000000', 'a\0b,1']) {
+    const trials = file(Buffer.from(`stimulus,repetition\na,1\nb,1\n${line}`));
+    const { userErrors } = await importSession('09', betas(3), trials);
+    expect(userErrors).toEqual([
+      { code: 'BAD_INPUT', field: 'trials', message: expect.stringMatching(/^line 4/) },
+    ]);
+  }
+  expect(await lab.census()).toEqual(before);
+});
+
+test.each([
+  'a\0b',
+  'a\ud800b',
+])('text that cannot be stored is refused wherever it stands: %j', async (text) => {
+  const { id } = await lab.services.store.prisma.device.create({
+    data: { host: text === 'a\0b' ? 'h' : 'i', slot: 1 },
+  });
+  const errors = 'userErrors { code message field }';
+  const link = `mutation($input: LinkStimuliInput!) { linkStimuli(input: $input) { stimuli { name } ${errors} } }`;
+  const pause = `mutation($input: PauseDeviceInput!) { pauseDevice(input: $input) { device { id } ${errors} } }`;
+  const paint = { imageId: ids.image, maskId: ids.mask, trialIds: [ids.trial], modelId: ids.model };
+  const cases: [string, object, string][] = [
+    [
+      link,
+      {
+        stimuli: [
+          { name: 'fine', imageId: ids.image },
+          { name: text, imageId: ids.image },
+        ],
+      },
+      'stimuli.name',
+    ],
+    [pause, { id: `Device_${id}`, reason: text }, 'reason'],
+    [SUBMIT, { ...paint, idempotencyKey: text }, 'idempotencyKey'],
+    [RATE, { paintingId: `Painting_${NOBODY}`, score: 1, rater: text }, 'rater'],
+  ];
+  for (const [query, input, field] of cases)
+    await refuses(() => lab.send(query, { input }), field, 'BAD_INPUT');
+  // In a query, below the root.
+  const list =
+    'query($s: String!) { subjects(first: 1) { nodes { fmriSessions(first: 1) { nodes { trials(first: 1, stimulus: $s) { totalCount } } } } } }';
+  expect((await lab.send(list, { s: text })).errors).toMatchObject([
+    { extensions: { code: 'BAD_INPUT', field: 'stimulus' } },
+  ]);
+});
+
 test.each(['../etc/passwd', 'sub-../x', '', 'a b', 'x'.repeat(40)])('subject label %j', (label) =>
   refuses(() => lab.send(SUBJECT, { input: { label } }), 'label', 'BAD_INPUT'));
 
