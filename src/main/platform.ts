@@ -70,6 +70,8 @@ export async function describeBundle(folder: string): Promise<BundleFacts> {
     subject,
     defaults,
     training,
+    maxSteps: bundle.scheduler.num_train_timesteps,
+    twoStage: Boolean(bundle.components.image_encoder && bundle.components.pseudo_brain_generator),
   };
 }
 
