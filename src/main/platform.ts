@@ -10,6 +10,7 @@ import { createApiServer } from '../api/server.js';
 import type { Manifest } from '../api/trusted-documents.js';
 import { type Config, loadConfig } from '../config.js';
 import { AppError, isAppError } from '../errors.js';
+import { startHousekeeping } from '../jobs/housekeeping.js';
 import { startPaintDevice } from '../jobs/paint-device.js';
 import { runTraining, type TrainingDeps } from '../jobs/train.js';
 import { describeTrainingBase } from '../jobs/training-base.js';
@@ -69,9 +70,9 @@ export async function describeBundle(folder: string): Promise<BundleFacts> {
     imageSizePx,
     subject,
     defaults,
-    training,
     maxSteps: bundle.scheduler.num_train_timesteps,
     twoStage: Boolean(bundle.components.image_encoder && bundle.components.pseudo_brain_generator),
+    training,
   };
 }
 
@@ -135,9 +136,10 @@ export async function startWorker(config: Config, services: Services, log: Log):
     onError,
   });
   const device = await startPaintDevice(services, inference, onError);
+  const housekeeping = startHousekeeping(services, training.dataDir, onError);
   return {
     async stop() {
-      await Promise.all([worker.stop(), device.stop()]);
+      await Promise.all([worker.stop(), device.stop(), housekeeping.stop()]);
       await inference.close();
     },
   };
