@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { makeExecutableSchema } from '@graphql-tools/schema';
 import { GraphQLError, GraphQLScalarType, type GraphQLSchema } from 'graphql';
 import GraphQLUpload from 'graphql-upload/GraphQLUpload.mjs';
+import { refuseUnstorableText } from './plain-text.js';
 import { ApiToken } from './resolvers/ApiToken.js';
 import { AuditEvent } from './resolvers/AuditEvent.js';
 import { Benchmark, BenchmarkArm, BenchmarkCell, BenchmarkItem } from './resolvers/Benchmark.js';
@@ -48,7 +49,7 @@ const JSON_VALUE = new GraphQLScalarType({
 });
 
 export function createSchema(): GraphQLSchema {
-  return makeExecutableSchema({
+  const schema = makeExecutableSchema({
     typeDefs: readFileSync(new URL('../../schema.graphql', import.meta.url), 'utf8'),
     resolvers: {
       DateTime,
@@ -89,4 +90,5 @@ export function createSchema(): GraphQLSchema {
       RaterPicture,
     },
   });
+  return refuseUnstorableText(schema);
 }

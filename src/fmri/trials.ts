@@ -7,6 +7,9 @@ export interface TrialRow {
   readonly repetition: number;
 }
 
+/** PostgreSQL's integer. */
+const MAX_REPETITION = 2 ** 31 - 1;
+
 /** The cells of one line, trimmed; quoted cells may hold the separator and `""` (RFC 4180). Undefined if one stays open. */
 function splitLine(line: string, separator: string): string[] | undefined {
   const cells: string[] = [];
@@ -48,11 +51,14 @@ export function parseTrialTable(text: string, trials: number, field: string): Tr
     const stimulus = row[stimulusAt]!;
     if (stimulus === '' || stimulus.length > 200)
       fail(`line ${i + 2}, column stimulus: give 1 to 200 characters`);
+    if (stimulus.includes('\0')) fail(`line ${i + 2}, column stimulus: a name cannot hold the character NUL`);
     const count = (shown.get(stimulus) ?? 0) + 1;
     shown.set(stimulus, count);
     const repetition = repetitionAt < 0 ? count : Number(row[repetitionAt]);
-    if (!Number.isInteger(repetition) || repetition < 1)
-      fail(`line ${i + 2}, column repetition: '${row[repetitionAt]}' is no count from 1`);
+    if (!Number.isInteger(repetition) || repetition < 1 || repetition > MAX_REPETITION)
+      fail(
+        `line ${i + 2}, column repetition: '${row[repetitionAt]}' is no count from 1 to ${MAX_REPETITION}`,
+      );
     return { stimulus, repetition };
   });
 }

@@ -70,12 +70,16 @@ export async function inspectImage(
   return { format: format as ImageFormat, width: turned ? height : width, height: turned ? width : height };
 }
 
-/** Decodes to 8-bit sRGB, orientation applied, transparency over white. Throws AppError CORRUPT for damaged data. */
-export async function decodeRgb(bytes: Uint8Array, field: string, limits = IMAGE_LIMITS): Promise<RgbImage> {
-  await inspectImage(bytes, field, limits);
-  const { data, info } = await sharp(bytes, { failOn: 'truncated', limitInputPixels: limits.maxPixels })
+/** Decodes to 8-bit sRGB, orientation applied, transparency over `background`. Throws AppError CORRUPT for damaged data. */
+export async function decodeRgb(
+  bytes: Uint8Array,
+  field: string,
+  background: '#ffffff' | '#000000' = '#ffffff',
+): Promise<RgbImage> {
+  await inspectImage(bytes, field);
+  const { data, info } = await sharp(bytes, { failOn: 'truncated', limitInputPixels: IMAGE_LIMITS.maxPixels })
     .autoOrient()
-    .flatten({ background: '#ffffff' })
+    .flatten({ background })
     .toColourspace('srgb')
     .raw({ depth: 'uchar' })
     .toBuffer({ resolveWithObject: true })

@@ -5,6 +5,7 @@ import { decodeRgb, encodePng, encodeThumbnail } from '../imaging/decode.js';
 import type { PaintEvent, PaintMessage } from '../painter/messages.js';
 import { InferenceFailedError, type InferenceProcess } from '../runtime/inference-process.js';
 import type { Services } from '../services/context.js';
+import { pauseOwnDevice } from '../services/devices.js';
 import {
   type ClaimedJob,
   type FinishedPainting,
@@ -47,7 +48,8 @@ async function gather(services: Services, jobId: string): Promise<PaintMessage> 
 }
 
 /**
- * Runs one attempt at a claimed job; a worker that shuts down gives it back. Throws only for what is worth another
+ * Runs one attempt at a claimed job. A worker that shuts down gives it back; so does one whose disk is full, and pauses its
+ * device: the next job would fare no better. Throws only for what is worth another
  * attempt: a lost child, a lost database.
  */
 export async function runPaintJob(
@@ -113,7 +115,10 @@ export async function runPaintJob(
     const known = isAppError(error) || (error instanceof InferenceFailedError && error.code !== undefined);
     ended(!known ? 'LOST' : error.code === 'CANCELLED' ? 'CANCELLED' : 'FAILED');
     if (!known) throw error;
-    if (error.code === 'CANCELLED') await finishPaintJob(services, job, { state: 'CANCELLED' });
+    if (error.code === 'UNAVAILABLE') {
+      await pauseOwnDevice(services, job.workerId!, error.message);
+      await releasePaintJob(services, job, error.message);
+    } else if (error.code === 'CANCELLED') await finishPaintJob(services, job, { state: 'CANCELLED' });
     else {
       await finishPaintJob(services, job, {
         state: 'FAILED',

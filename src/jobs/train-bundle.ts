@@ -121,6 +121,7 @@ async function run(
         abort,
         reportEvery: Math.ceil(plan.steps / 200),
         saveEvery: settings.checkpointEvery,
+        onCheckpoint: () => tell({ type: 'checkpoint' }),
         snapshotEvery: Math.ceil(plan.steps / 10),
         onProgress: ({ step, steps, loss, metrics }) => {
           curve.add(stage, step, { loss, ...metrics });

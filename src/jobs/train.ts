@@ -1,7 +1,5 @@
 // The task `train`: one attempt at one training run, from its rows to its model. The training itself is in train-bundle.ts.
 
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { AppError, isAppError } from '../errors.js';
 import { InferenceFailedError, type InferenceProcess } from '../runtime/inference-process.js';
 import type { Services } from '../services/context.js';
@@ -17,6 +15,7 @@ import {
   type TrainingRun,
 } from '../services/training-attempts.js';
 import type { TrainingSettings } from '../services/training-settings.js';
+import { bundleFolder, removeLeftovers, workFolder } from './training-folders.js';
 import type { TrainEvent, TrainMessage } from './training-messages.js';
 
 export interface TrainingDeps {
@@ -74,8 +73,8 @@ async function gather(services: Services, deps: TrainingDeps, run: TrainingRun):
     }),
     pictures: pictures.map(({ image }) => image.pngSha256),
     blobFolder: deps.blobFolder,
-    workFolder: workFolder(deps, run.id),
-    bundleFolder: join(deps.dataDir, 'models', run.id),
+    workFolder: workFolder(deps.dataDir, run.id),
+    bundleFolder: bundleFolder(deps.dataDir, run.id),
     threads: deps.threads,
     provenance: {
       trainingRun: run.id,
@@ -104,8 +103,6 @@ async function gather(services: Services, deps: TrainingDeps, run: TrainingRun):
     },
   };
 }
-
-const workFolder = (deps: TrainingDeps, runId: string) => join(deps.dataDir, 'training', runId);
 
 /** Collects what the child tells and writes it now and then, in order; a refused write stops the attempt. */
 function startReports(services: Services, run: TrainingRun, stop: () => void) {
@@ -142,15 +139,19 @@ function startReports(services: Services, run: TrainingRun, stop: () => void) {
   };
 }
 
-/** Runs one attempt. Throws only for what is worth another attempt: a lost child, a lost database, a fault of ours. */
+/**
+ * Runs one attempt; `movedOn` hears of its checkpoints. Throws only for what is worth another attempt: a lost child, a lost
+ * database, a fault of ours.
+ */
 export async function runTraining(
   services: Services,
   deps: TrainingDeps,
   runId: string,
   shutdown: AbortSignal,
+  movedOn: () => Promise<void>,
 ): Promise<void> {
   const run = await claimTrainingRun(services, runId);
-  if (!run) return removeLeftovers(services, deps, runId);
+  if (!run) return removeLeftovers(services, deps.dataDir, [runId]);
   const abort = new AbortController();
   const stop = () => abort.abort();
   shutdown.addEventListener('abort', stop, { once: true });
@@ -162,6 +163,8 @@ export async function runTraining(
     const onEvent = (event: TrainEvent) => {
       if (event.type === 'fault') told.fault = event;
       else if (event.type === 'bundle') told.bundle = event;
+      // Attempts are not counted anew when it cannot be written; the run itself goes on.
+      else if (event.type === 'checkpoint') movedOn().catch(() => {});
       else reports.add(event);
     };
     await child.run(message, onEvent, abort.signal);
@@ -190,12 +193,5 @@ export async function runTraining(
     shutdown.removeEventListener('abort', stop);
     await child.close();
   }
-  await removeLeftovers(services, deps, runId);
-}
-
-/** Removes the checkpoints of a run that needs them no more. */
-async function removeLeftovers({ store }: Services, deps: TrainingDeps, runId: string): Promise<void> {
-  const run = await store.prisma.trainingRun.findUnique({ where: { id: runId }, select: { state: true } });
-  if (run?.state === 'SUCCEEDED' || run?.state === 'CANCELLED')
-    await rm(workFolder(deps, runId), { recursive: true, force: true });
+  await removeLeftovers(services, deps.dataDir, [runId]);
 }

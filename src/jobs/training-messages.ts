@@ -65,6 +65,8 @@ export type TrainEvent =
       readonly step: number;
       readonly value: number;
     }
+  /** What was trained since the start of this attempt would survive it. */
+  | { readonly type: 'checkpoint' }
   | { readonly type: 'voxels'; readonly excluded: number }
   /** Comes before a failure: where it happened. */
   | { readonly type: 'fault'; readonly stage: Stage; readonly step: number }

@@ -11,6 +11,7 @@ import { createApiServer } from '../api/server.js';
 import type { Manifest } from '../api/trusted-documents.js';
 import { type Config, loadConfig } from '../config.js';
 import { AppError, isAppError } from '../errors.js';
+import { startHousekeeping } from '../jobs/housekeeping.js';
 import { startPaintDevice } from '../jobs/paint-device.js';
 import { sendWebhooks } from '../jobs/send-webhooks.js';
 import { runTraining, type TrainingDeps } from '../jobs/train.js';
@@ -73,6 +74,8 @@ export async function describeBundle(folder: string): Promise<BundleFacts> {
     imageSizePx,
     subject,
     defaults,
+    maxSteps: bundle.scheduler.num_train_timesteps,
+    twoStage: Boolean(bundle.components.image_encoder && bundle.components.pseudo_brain_generator),
     training,
   };
 }
@@ -128,7 +131,8 @@ export async function startWorker(config: Config, services: Services, log: Log):
   const onError = (error: unknown) => log.error({ err: error }, 'a task failed');
   const handlers: Handlers = {
     train: {
-      run: ({ trainingRunId }, abort) => runTraining(services, training, trainingRunId, abort),
+      run: ({ trainingRunId }, abort, movedOn) =>
+        runTraining(services, training, trainingRunId, abort, movedOn),
       giveUp: ({ trainingRunId }) => abandonTrainingRun(services, trainingRunId),
     },
     webhooks: {
@@ -141,9 +145,10 @@ export async function startWorker(config: Config, services: Services, log: Log):
     onError,
   });
   const device = await startPaintDevice(services, inference, onError);
+  const housekeeping = startHousekeeping(services, training.dataDir, onError);
   return {
     async stop() {
-      await Promise.all([worker.stop(), device.stop()]);
+      await Promise.all([worker.stop(), device.stop(), housekeeping.stop()]);
       await inference.close();
     },
   };

@@ -108,6 +108,17 @@ export async function loadBundle(folder: string): Promise<Bundle> {
       });
     }
   }
+  const { steps, candidates = 1 } = conventions.defaults;
+  const trained = scheduler.data.num_train_timesteps;
+  for (const [wrong, message] of [
+    [steps > trained, `defaults.steps is ${steps}, over the ${trained} timesteps of the scheduler`],
+    [
+      candidates > 1 && !components.image_encoder,
+      'defaults.candidates is over 1, and no image encoder can choose',
+    ],
+  ] as const)
+    if (wrong)
+      throw new AppError('BAD_INPUT', `model_index.json of ${folder}: ${message}`, { field: 'bundle' });
   const list = Object.entries(files).sort(([a], [b]) => (a < b ? -1 : 1));
   return {
     folder,

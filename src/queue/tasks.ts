@@ -11,12 +11,15 @@ export const TASKS = {
 export type Task = keyof typeof TASKS;
 export type Payload<T extends Task> = z.infer<(typeof TASKS)[T]>;
 
-/** A task that fails or loses its worker is tried again so often in all. */
+/** A task that fails or loses its worker is tried again so often without having moved on. */
 export const MAX_ATTEMPTS = 5;
 
 export interface Handler<T extends Task> {
-  /** Does the work; `abort` asks it to stop early because the worker ends, and the task then runs again elsewhere. */
-  run(payload: Payload<T>, abort: AbortSignal): Promise<void>;
+  /**
+   * Does the work; `abort` asks it to stop early because the worker ends, and the task then runs again elsewhere. `movedOn`
+   * says that a later attempt need not begin where this one did: attempts are then counted anew.
+   */
+  run(payload: Payload<T>, abort: AbortSignal, movedOn: () => Promise<void>): Promise<void>;
   /** Called when no attempt is left and nobody runs it; ends the row that waits for it. May be called twice. */
   giveUp(payload: Payload<T>): Promise<void>;
 }

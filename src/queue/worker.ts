@@ -27,11 +27,22 @@ interface Spent {
   readonly id: string;
   readonly task: string;
   readonly payload: unknown;
+  readonly superseded: boolean;
 }
+
+/**
+ * Whether another entry does the same work. Putting a key anew while its entry runs makes a second one, and the library
+ * marks the first by spending all its attempts.
+ */
+const SUPERSEDED = `
+  EXISTS (
+    SELECT FROM graphile_worker._private_jobs AS other
+    WHERE other.id <> jobs.id AND other.task_id = jobs.task_id AND other.payload::text = jobs.payload::text
+      AND (other.locked_at IS NOT NULL OR other.attempts < other.max_attempts))`;
 
 /** Tasks that no worker holds and that have no attempt left. */
 const SPENT = `
-  SELECT jobs.id::text AS id, tasks.identifier AS task, jobs.payload AS payload
+  SELECT jobs.id::text AS id, tasks.identifier AS task, jobs.payload AS payload, ${SUPERSEDED} AS superseded
   FROM graphile_worker._private_jobs AS jobs JOIN graphile_worker._private_tasks AS tasks ON tasks.id = jobs.task_id
   WHERE jobs.locked_at IS NULL AND jobs.attempts >= jobs.max_attempts`;
 
@@ -41,9 +52,15 @@ const DEAD = `
     AND locked_by NOT IN
       (SELECT worker_id FROM worker_heartbeat WHERE beat_at > clock_timestamp() - make_interval(secs => $1))`;
 
-/** The library's own rescheduleJobs cannot set 0 attempts. */
+/** The library's own rescheduleJobs cannot set 0 attempts. What is done by another entry is not given back. */
 const GIVE_BACK = `
-  SELECT graphile_worker.reschedule_jobs(ARRAY[$1::bigint], run_at := clock_timestamp(), attempts := $2::int)`;
+  SELECT graphile_worker.reschedule_jobs(ARRAY[jobs.id], run_at := clock_timestamp(), attempts := greatest(jobs.attempts - 1, 0))
+  FROM graphile_worker._private_jobs AS jobs WHERE jobs.id = ANY ($1::bigint[]) AND NOT ${SUPERSEDED}`;
+
+/** The attempt under way becomes the first. */
+const COUNT_ANEW = `
+  UPDATE graphile_worker._private_jobs AS jobs SET attempts = 1
+  WHERE jobs.id = $1 AND jobs.attempts > 1 AND NOT ${SUPERSEDED}`;
 
 const BEAT = `
   INSERT INTO worker_heartbeat (worker_id, beat_at) SELECT unnest($1::text[]), clock_timestamp()
@@ -61,16 +78,22 @@ export async function runWorker(store: Store, handlers: Handlers, options: Worke
   // Entries are locked under the id of the pool, not of the workers in it.
   events.on('pool:create', ({ workerPool }: { workerPool: { id: string } }) => ids.add(workerPool.id));
   const abort = new AbortController();
-  const aborted: { id: string; attempts: number }[] = [];
+  const aborted: string[] = [];
   const utilities = await makeWorkerUtils({ pgPool: store.pool, logger: SILENT });
 
   const taskList: TaskList = {};
   for (const [task, schema] of Object.entries(TASKS)) {
     const run = async (payload: unknown, job: JobHelpers['job']) => {
+      let counted = job.attempts === 1;
+      const movedOn = async () => {
+        if (counted) return;
+        counted = true;
+        await store.pool.query(COUNT_ANEW, [job.id]);
+      };
       try {
-        await handlerOf(task)!.run(schema.parse(payload), abort.signal);
+        await handlerOf(task)!.run(schema.parse(payload), abort.signal, movedOn);
       } catch (error) {
-        if (abort.signal.aborted) aborted.push({ id: String(job.id), attempts: job.attempts - 1 });
+        if (abort.signal.aborted) aborted.push(String(job.id));
         else onError(error);
         throw error;
       }
@@ -80,11 +103,11 @@ export async function runWorker(store: Store, handlers: Handlers, options: Worke
   }
 
   async function giveUpSpent(): Promise<void> {
-    for (const { id, task, payload } of (await store.pool.query<Spent>(SPENT)).rows) {
+    for (const { id, task, payload, superseded } of (await store.pool.query<Spent>(SPENT)).rows) {
       // Entries of a task that this version does not know stay for one that does.
       const parsed = TASKS[task as Task]?.safeParse(payload);
       if (!parsed) continue;
-      if (parsed.success) await handlerOf(task)!.giveUp(parsed.data);
+      if (parsed.success && !superseded) await handlerOf(task)!.giveUp(parsed.data);
       await utilities.completeJobs([id]);
     }
   }
@@ -136,9 +159,7 @@ export async function runWorker(store: Store, handlers: Handlers, options: Worke
       // The library returns before the last outcomes are written; what is late finds its lock gone and writes nothing.
       for (let waited = 0; waited < 2000 && (await holdsTasks()); waited += 50) await sleep(50);
       await utilities.forceUnlockWorkers([...ids]);
-      for (const { id, attempts } of aborted) {
-        await store.pool.query(GIVE_BACK, [id, attempts]);
-      }
+      await store.pool.query(GIVE_BACK, [aborted]);
       await store.pool.query('DELETE FROM worker_heartbeat WHERE worker_id = ANY ($1)', [[...ids]]);
       await utilities.release();
     },

@@ -92,7 +92,12 @@ export function createInferenceProcess<Request, Event>(
         else job.reject(new InferenceFailedError(message.message, message.code, message.field));
       }
     });
-    started.on('error', () => {});
+    started.on('error', (error) => {
+      // Of a child that never ran no 'exit' follows; of any other it does.
+      if (started.pid !== undefined) return;
+      if (child === started) child = undefined;
+      lose(started, `the inference process could not be started (${error.message})`);
+    });
     started.on('exit', (code, signal) => {
       if (child === started) child = undefined;
       lose(started, `the inference process ended (${signal ?? `exit ${code}`})`);
@@ -129,9 +134,12 @@ export function createInferenceProcess<Request, Event>(
           reject: (error) => settle(() => reject(error)),
           lastSign: performance.now(),
         });
-        target.send({ type: 'run', id, request } satisfies ToChild<Request>, (error) => {
-          if (error) target.kill('SIGKILL');
-        });
+        // Without a channel the child could not be started, and its 'error' is on the way.
+        if (target.connected) {
+          target.send({ type: 'run', id, request } satisfies ToChild<Request>, (error) => {
+            if (error) target.kill('SIGKILL');
+          });
+        }
         if (abort?.aborted) stop();
       });
     },

@@ -83,6 +83,16 @@ export async function pauseDevice(services: Services, id: string, reason: string
   }));
 }
 
+/** Pauses the device of a worker that cannot go on by itself, such as on a full disk, until somebody resumes it. */
+export async function pauseOwnDevice(services: Services, workerId: string, reason: string): Promise<void> {
+  const device = await services.store.prisma.device.findUnique({ where: { workerId } });
+  if (!device) return;
+  // The word of a person stands.
+  await tellDevice(services, 'pauseDevice', device.id, (before) =>
+    before.pausedAt ? before : { pausedAt: new Date(), pauseReason: reason },
+  );
+}
+
 /** Lets a device take jobs again. */
 export async function resumeDevice(services: Services, id: string): Promise<Device> {
   authorize(services.viewer, 'resumeDevice');

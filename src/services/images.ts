@@ -105,14 +105,11 @@ export async function createPresetMask(
   return storeMask(services, 'createMask', image, presetMask(preset, image.width, image.height), preset);
 }
 
-/** Checks and stores a drawn mask; the same pixels again return the same row. */
+/** Checks and stores a drawn mask, transparent pixels kept as black ones are; the same pixels again return the same row. */
 export async function uploadMask(services: Services, imageId: string, bytes: Uint8Array): Promise<Mask> {
   authorize(services.viewer, 'uploadMask');
   const image = await requireImage(services, imageId);
-  return storeMask(
-    services,
-    'uploadMask',
-    image,
-    maskFromImage(await decodeRgb(bytes, 'file'), image, 'file'),
-  );
+  // Editors save strokes on a transparent canvas: what is not drawn is kept.
+  const picture = await decodeRgb(bytes, 'file', '#000000');
+  return storeMask(services, 'uploadMask', image, maskFromImage(picture, image, 'file'));
 }

@@ -17,6 +17,10 @@ export interface BundleFacts {
   readonly imageSizePx: number;
   readonly subject: { readonly label: string; readonly simulated: boolean };
   readonly defaults: { readonly steps: number; readonly guidanceScale: number };
+  /** Timesteps that the denoiser was trained on. */
+  readonly maxSteps: number;
+  /** Whether it has image encoder and pseudo brain generator. */
+  readonly twoStage: boolean;
   readonly training: TrainingBaseFacts;
 }
 
@@ -43,7 +47,7 @@ export async function registerModelIn(
   viewer: Viewer,
   facts: Omit<BundleFacts, 'training'>,
 ): Promise<Model> {
-  const { hash, folder, name, subject, voxels, imageSizePx, defaults } = facts;
+  const { hash, folder, name, subject, voxels, imageSizePx, defaults, maxSteps, twoStage } = facts;
   const event = { action: 'registerModel', type: 'Model' };
   const [created] = await tx.model.createManyAndReturn({
     data: [
@@ -57,6 +61,8 @@ export async function registerModelIn(
         imageSizePx,
         defaultSteps: defaults.steps,
         defaultGuidanceScale: defaults.guidanceScale,
+        maxSteps,
+        twoStage,
       },
     ],
     skipDuplicates: true,
@@ -66,10 +72,11 @@ export async function registerModelIn(
     return created;
   }
   const before = await tx.model.findUniqueOrThrow({ where: { hash } });
-  if (before.folder === folder) return before;
-  const moved = await tx.model.update({ where: { hash }, data: { folder } });
-  await audit(tx, viewer, { ...event, id: moved.id, before, after: moved });
-  return moved;
+  // A model of an earlier version of this program lacks what is known of it by now.
+  if (before.folder === folder && before.maxSteps === maxSteps && before.twoStage === twoStage) return before;
+  const after = await tx.model.update({ where: { hash }, data: { folder, maxSteps, twoStage } });
+  await audit(tx, viewer, { ...event, id: after.id, before, after });
+  return after;
 }
 
 /** Registers a bundle by its folder, in any spelling of its path, which must be one of the server's. Throws AppError on field 'folder'. */

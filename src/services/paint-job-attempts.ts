@@ -45,9 +45,16 @@ export async function abortOverduePaintJobs({ store }: Services): Promise<void> 
   await store.pool.query(ABORT_OVERDUE);
 }
 
-/** Gives a job back to the queue, in its old place, because the worker stops. A stale attempt changes nothing. */
-export async function releasePaintJob({ store }: Services, job: ClaimedJob): Promise<void> {
-  await store.pool.query(RELEASE, [job.id, job.attempt]);
+/**
+ * Gives a job back to the queue, in its old place, because the worker stops or cannot go on: `reason` then goes into the
+ * attempt. A stale attempt changes nothing.
+ */
+export async function releasePaintJob(
+  { store }: Services,
+  job: ClaimedJob,
+  reason: string | null = null,
+): Promise<void> {
+  await store.pool.query(RELEASE, [job.id, job.attempt, reason]);
 }
 
 /** Notes progress; false when this attempt should stop (cancelled, or another attempt took over). */

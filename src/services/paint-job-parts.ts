@@ -27,6 +27,8 @@ interface ModelRow {
   readonly voxels: number;
   readonly default_steps: number;
   readonly default_guidance_scale: number;
+  readonly max_steps: number;
+  readonly two_stage: boolean;
 }
 interface TrialRow {
   readonly id: string;
@@ -56,7 +58,7 @@ const GROUPS = `
   GROUP BY session.subject_id, session.voxels, trial.stimulus ORDER BY trial.stimulus`;
 
 const MODELS = `
-  SELECT id, subject_label, voxels, default_steps, default_guidance_scale FROM model
+  SELECT id, subject_label, voxels, default_steps, default_guidance_scale, max_steps, two_stage FROM model
   WHERE id = ANY ($1::uuid[]) AND withdrawn_at IS NULL`;
 
 export interface Parts {
@@ -147,11 +149,20 @@ export function resolveOrder(parts: Parts, order: PaintJobOrder): ResolvedJob {
     if (voxels !== model.voxels)
       bad('trialIds', `the trial has ${voxels} voxels; the model takes ${model.voxels}`);
   }
+  const steps = order.steps ?? model.default_steps;
+  if (steps > model.max_steps)
+    bad('steps', `this model was trained on ${model.max_steps} timesteps; it cannot take ${steps} steps`);
+  if (order.method === 'TWO_STAGE' && !model.two_stage)
+    throw new AppError(
+      'UNSUPPORTED',
+      'this model lacks an image encoder or a pseudo brain generator; the two-stage method needs both',
+      { field: 'method' },
+    );
   const shuffledTrialIds =
     order.method === 'SHUFFLED_BRAIN' ? drawOtherTrials(parts.groups, trials, order.seed) : [];
   return {
     ...order,
-    steps: order.steps ?? model.default_steps,
+    steps,
     guidanceScale: order.guidanceScale ?? model.default_guidance_scale,
     shuffledTrialIds,
     retriedFromId: null,

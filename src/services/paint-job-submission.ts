@@ -283,7 +283,15 @@ export interface RetryChoice {
   readonly batchId?: string | undefined;
 }
 
-const RETRYABLE = ['FAILED', 'CANCELLED', 'ABORTED'] as const;
+const RETRYABLE: readonly string[] = ['FAILED', 'CANCELLED', 'ABORTED'];
+const RETRIED = readSql('retried-paint-jobs');
+
+/** A job as it was ordered, and as it stands. */
+type RetryRow = PaintJobOrder & {
+  readonly id: string;
+  readonly state: string;
+  readonly shuffledTrialIds: readonly string[];
+};
 
 /**
  * Orders jobs that failed, were cancelled or aborted once more, as new jobs that name the old ones: same parts, same seed,
@@ -297,33 +305,30 @@ export async function retryPaintJobs(
   authorize(services.viewer, 'retryPaintJobs');
   if ((ids === undefined) === (batchId === undefined)) bad('ids', 'give either ids or batchId');
   if (ids && (ids.length < 1 || ids.length > 10_000)) bad('ids', 'give 1 to 10000 ids');
-  const { prisma } = services.store;
+  const field = ids ? 'ids' : 'batchId';
   const request = { retry: ids ? [...new Set(ids)].sort() : batchId };
-  const id = await storeBatch(services, 'retryPaintJobs', facts, request, async () => {
-    const found = await prisma.paintJob.findMany({
-      where: ids
-        ? { id: { in: [...ids] }, withdrawnAt: null }
-        : { batchId: batchId!, state: { in: [...RETRYABLE] }, withdrawnAt: null },
-      include: { trials: true },
-      orderBy: { id: 'asc' },
-    });
-    if (ids && found.length < new Set(ids).size) missing('id');
-    const wrong = found.find((job) => !RETRYABLE.includes(job.state as (typeof RETRYABLE)[number]));
+  const id = await storeBatch(services, 'retryPaintJobs', facts, request, async (client) => {
+    const { rows } = await client.query<RetryRow>(RETRIED, [ids ?? null, batchId ?? null]);
+    if (ids && rows.length < new Set(ids).size) missing('id');
+    const wrong = rows.find((job) => !RETRYABLE.includes(job.state));
     if (wrong)
       throw new AppError('CONFLICT', `a job that is ${wrong.state} cannot be retried; submit it anew`, {
-        field: 'ids',
+        field,
       });
-    if (found.length === 0)
+    if (rows.length === 0)
       throw new AppError('NOT_FOUND', 'no job of this batch has failed or was cancelled or aborted', {
-        field: 'batchId',
+        field,
       });
-    return found.map(({ trials, seed, id: retriedFromId, ...job }) => ({
-      ...job,
-      seed: Number(seed),
-      trialIds: trials.filter((trial) => !trial.shuffled).map((trial) => trial.trialId),
-      shuffledTrialIds: trials.filter((trial) => trial.shuffled).map((trial) => trial.trialId),
-      retriedFromId,
-    }));
+    const parts = await loadParts(client, rows);
+    return rows.map(({ id: retriedFromId, shuffledTrialIds, ...job }) => {
+      try {
+        return { ...resolveOrder(parts, job), shuffledTrialIds, retriedFromId };
+      } catch (cause) {
+        // The caller has named jobs, not their parts.
+        if (!isAppError(cause)) throw cause;
+        throw new AppError(cause.code, `job ${retriedFromId}: ${cause.message}`, { field, cause });
+      }
+    });
   });
-  return prisma.paintJobBatch.findUniqueOrThrow({ where: { id } });
+  return services.store.prisma.paintJobBatch.findUniqueOrThrow({ where: { id } });
 }

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { AppError } from '../errors.js';
 import { canonicalLabel } from '../fmri/labels.js';
-import { zScoreSession } from '../fmri/normalise.js';
+import { meanOfRows, zScoreSession } from '../fmri/normalise.js';
 import { readBetaMatrix } from '../fmri/npy.js';
 import { parseTrialTable } from '../fmri/trials.js';
 import type { FmriSession, Subject } from '../generated/prisma/client.js';
@@ -108,7 +108,7 @@ export async function importSession(services: Services, input: ImportSession): P
   );
 }
 
-/** The mean z-scored signal over some trials: [voxels]. */
+/** The mean z-scored signal over some trials: [voxels]. Holds the matrix of one session at a time. */
 export async function meanSignal(
   { store, blobs }: Services,
   trialIds: readonly string[],
@@ -119,16 +119,14 @@ export async function meanSignal(
     orderBy: { id: 'asc' },
   });
   const voxels = trials[0]!.session.voxels;
+  const rowsOf = new Map<string, number[]>();
+  for (const { session, index } of trials)
+    rowsOf.set(session.betasSha256, [...(rowsOf.get(session.betasSha256) ?? []), index]);
   const mean = new Float32Array(voxels);
-  const matrices = new Map<string, Float32Array>();
-  for (const { session, index } of trials) {
-    let matrix = matrices.get(session.id);
-    if (!matrix) {
-      const bytes = await blobs.get(session.betasSha256);
-      matrix = new Float32Array(new Uint8Array(bytes).buffer);
-      matrices.set(session.id, matrix);
-    }
-    for (let v = 0; v < voxels; v++) mean[v]! += matrix[index * voxels + v]! / trials.length;
+  for (const [sha256, rows] of rowsOf) {
+    const matrix = new Float32Array(new Uint8Array(await blobs.get(sha256)).buffer);
+    const part = meanOfRows(matrix, voxels, rows);
+    for (let v = 0; v < voxels; v++) mean[v]! += part[v]! * (rows.length / trials.length);
   }
   return mean;
 }

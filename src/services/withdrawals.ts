@@ -85,11 +85,16 @@ export async function withdrawSubject(
       );
     await client.query(WITHDRAW_JOBS, [subjectId]);
     // Training runs end: those that wait at once, a running one between two steps. Their checkpoints are of its data.
-    const { rows: runs } = await client.query<{ id: string }>(
+    await client.query(
       `UPDATE training_run SET cancel_requested = true,
          state = CASE WHEN state = 'RUNNING' THEN state ELSE 'CANCELLED' END,
          finished_at = CASE WHEN state = 'RUNNING' THEN NULL ELSE clock_timestamp() END
-       WHERE subject_id = $1::uuid AND state IN ('QUEUED', 'RUNNING', 'PAUSED', 'FAILED') RETURNING id`,
+       WHERE subject_id = $1::uuid AND state IN ('QUEUED', 'RUNNING', 'PAUSED', 'FAILED')`,
+      [subjectId],
+    );
+    // A worker is woken for those that have ended too: their bundles are removed.
+    const { rows: runs } = await client.query<{ id: string }>(
+      'SELECT id FROM training_run WHERE subject_id = $1::uuid',
       [subjectId],
     );
     for (const { id } of runs) await enqueueOn(client, 'train', { trainingRunId: id }, `train:${id}`);

@@ -14,7 +14,7 @@ export interface Blobs {
   get(sha256: string): Promise<Buffer>;
   /**
    * Removes what no row names and what a killed write left, both only when older than `olderThanMs`: a blob is written before
-   * the row that names it. `findReferenced` gets up to 256 hashes and returns those that rows name. Returns how many went.
+   * the row that names it. `findReferenced` gets up to 10,000 hashes and returns those that rows name. Returns how many went.
    */
   sweep(
     findReferenced: (hashes: readonly string[]) => Promise<Iterable<string>>,
@@ -24,6 +24,8 @@ export interface Blobs {
 
 const HASH = /^[0-9a-f]{64}$/;
 const INCOMING = 'incoming';
+/** So many hashes are asked for at once: each question reads whole tables. */
+const ASKED_AT_ONCE = 10_000;
 
 function hasCode(error: unknown, ...codes: string[]): boolean {
   return codes.includes((error as NodeJS.ErrnoException).code ?? '');
@@ -129,16 +131,22 @@ export function openBlobs(folder: string): Blobs {
     async sweep(findReferenced, olderThanMs) {
       const left = (await listing(join(folder, INCOMING))).map((name) => join(folder, INCOMING, name));
       let removed = await removeOld(left, olderThanMs);
+      let asked: string[] = [];
+      const removeOrphans = async () => {
+        const named = new Set(await findReferenced(asked));
+        const orphans = asked.filter((hash) => !named.has(hash)).map((hash) => join(shelfOf(hash), hash));
+        asked = [];
+        removed += await removeOld(orphans, olderThanMs);
+      };
       for (const shelf of await listing(folder)) {
         if (shelf.length !== 2) continue;
-        const hashes = (await listing(join(folder, shelf))).filter((name) => HASH.test(name));
-        for (let i = 0; i < hashes.length; i += 256) {
-          const some = hashes.slice(i, i + 256);
-          const named = new Set(await findReferenced(some));
-          const orphans = some.filter((hash) => !named.has(hash)).map((hash) => join(folder, shelf, hash));
-          removed += await removeOld(orphans, olderThanMs);
+        for (const name of await listing(join(folder, shelf))) {
+          if (!HASH.test(name)) continue;
+          asked.push(name);
+          if (asked.length === ASKED_AT_ONCE) await removeOrphans();
         }
       }
+      if (asked.length > 0) await removeOrphans();
       return removed;
     },
   };

@@ -54,6 +54,8 @@ export interface StageOptions {
   /** Steps between reports (default 50) and between checkpoints (default 200). */
   readonly reportEvery?: number;
   readonly saveEvery?: number;
+  /** Called after a checkpoint that lies beyond the one that this run went on from. */
+  readonly onCheckpoint?: () => void;
   /** Obeyed between two steps: the stage saves its checkpoint and throws CANCELLED; it can be resumed. */
   readonly abort?: AbortSignal;
   /**
@@ -90,7 +92,7 @@ export async function trainStage(
   feeds: (rng: Rng) => Promise<Record<string, Tensor>> | Record<string, Tensor>,
   options: StageOptions,
 ): Promise<StageResult> {
-  const { folder, seed, threads, initial, onProgress, abort, onSnapshot } = options;
+  const { folder, seed, threads, initial, onProgress, onCheckpoint, abort, onSnapshot } = options;
   const { weightDecay = ADAMW.weightDecay } = plan;
   const { reportEvery = 50, saveEvery = 200, snapshotEvery = 500 } = options;
   await mkdir(folder, { recursive: true });
@@ -106,16 +108,19 @@ export async function trainStage(
   let since = performance.now();
   let sum = 0;
   let count = 0;
+  let loadedStep = 0;
   const save = async () => {
     seconds += (performance.now() - since) / 1000;
     since = performance.now();
     await trainer.save(path, { rng: rng.state(), losses, seconds, sum, count } satisfies Saved);
+    if (trainer.stepsDone() > loadedStep) onCheckpoint?.();
   };
   try {
     if (existsSync(path)) {
       const saved = (await trainer.load(path)) as Saved;
       rng.restore(saved.rng);
       ({ losses, seconds, sum = 0, count = 0 } = saved);
+      loadedStep = trainer.stepsDone();
     }
     let reported = performance.now();
     while (trainer.stepsDone() < plan.steps) {

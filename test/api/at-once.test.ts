@@ -47,6 +47,8 @@ const facts = (hash: string, folder: string): BundleFacts => ({
   imageSizePx: 32,
   subject: { label: '77', simulated: true },
   defaults: { steps: 4, guidanceScale: 2 },
+  maxSteps: 1000,
+  twoStage: true,
   training: { components: [], prediction: 'epsilon', unetFault: undefined, files: {} },
 });
 

@@ -136,6 +136,36 @@ test.each(masks)('mask: %s', async (_, make) => {
   await refuses(() => lab.send(MASK, { input }, { 'input.file': file(bytes) }), 'file', 'BAD_INPUT');
 });
 
+/** A white disc that an editor saved on a transparent canvas; `alpha` is that of the disc. */
+const disc = (alpha: number) =>
+  sharp(
+    Uint8Array.from({ length: 64 * 48 * 4 }, (_, i) => {
+      const [x, y] = [(i >> 2) % 64, Math.floor((i >> 2) / 64)];
+      const inside = (x - 32) ** 2 + (y - 24) ** 2 < 100;
+      // Pixels that are transparent may still carry a colour.
+      return i % 4 === 3 ? (inside ? alpha : 0) : 255;
+    }),
+    { raw: { width: 64, height: 48, channels: 4 } },
+  );
+
+test('mask: what is transparent is kept; what is half so is grey', async () => {
+  const input = { imageId: ids.image, file: null };
+  for (const bytes of [
+    await disc(255).png().toBuffer(),
+    await disc(255).webp({ lossless: true }).toBuffer(),
+  ]) {
+    const { mask, userErrors } = payload<{ mask: { coverage: number } }>(
+      await lab.send(MASK, { input }, { 'input.file': file(bytes) }),
+    );
+    expect(userErrors).toEqual([]);
+    expect(mask.coverage).toBeCloseTo((Math.PI * 100) / (64 * 48), 2);
+  }
+  for (const alpha of [128, 0]) {
+    const bytes = await disc(alpha).png().toBuffer();
+    await refuses(() => lab.send(MASK, { input }, { 'input.file': file(bytes) }), 'file', 'BAD_INPUT');
+  }
+});
+
 test('mask shapes outside the picture, and lengths that are missing', async () => {
   const box = { imageId: ids.image, shape: 'RECTANGLE', left: 0.5, top: 0, width: 0.8, height: 0.5 };
   await refuses(() => lab.send(SHAPE, { input: box }), 'preset', 'BAD_INPUT');
@@ -191,6 +221,54 @@ test('a trial table of another length names the table; another session under a l
     { code: 'CONFLICT', field: 'label' },
   ]);
   expect(await lab.census()).toEqual(before);
+});
+
+test('a trial table with a count or a name that cannot be stored names the table', async () => {
+  const before = await lab.census();
+  for (const line of ['a,3000000000', 'a\0b,1']) {
+    const trials = file(Buffer.from(`stimulus,repetition\na,1\nb,1\n${line}`));
+    const { userErrors } = await importSession('09', betas(3), trials);
+    expect(userErrors).toEqual([
+      { code: 'BAD_INPUT', field: 'trials', message: expect.stringMatching(/^line 4/) },
+    ]);
+  }
+  expect(await lab.census()).toEqual(before);
+});
+
+test.each([
+  'a\0b',
+  'a\ud800b',
+])('text that cannot be stored is refused wherever it stands: %j', async (text) => {
+  const { id } = await lab.services.store.prisma.device.create({
+    data: { host: text === 'a\0b' ? 'h' : 'i', slot: 1 },
+  });
+  const errors = 'userErrors { code message field }';
+  const link = `mutation($input: LinkStimuliInput!) { linkStimuli(input: $input) { stimuli { name } ${errors} } }`;
+  const pause = `mutation($input: PauseDeviceInput!) { pauseDevice(input: $input) { device { id } ${errors} } }`;
+  const paint = { imageId: ids.image, maskId: ids.mask, trialIds: [ids.trial], modelId: ids.model };
+  const cases: [string, object, string][] = [
+    [
+      link,
+      {
+        stimuli: [
+          { name: 'fine', imageId: ids.image },
+          { name: text, imageId: ids.image },
+        ],
+      },
+      'stimuli.name',
+    ],
+    [pause, { id: `Device_${id}`, reason: text }, 'reason'],
+    [SUBMIT, { ...paint, idempotencyKey: text }, 'idempotencyKey'],
+    [RATE, { paintingId: `Painting_${NOBODY}`, score: 1, rater: text }, 'rater'],
+  ];
+  for (const [query, input, field] of cases)
+    await refuses(() => lab.send(query, { input }), field, 'BAD_INPUT');
+  // In a query, below the root.
+  const list =
+    'query($s: String!) { subjects(first: 1) { nodes { fmriSessions(first: 1) { nodes { trials(first: 1, stimulus: $s) { totalCount } } } } } }';
+  expect((await lab.send(list, { s: text })).errors).toMatchObject([
+    { extensions: { code: 'BAD_INPUT', field: 'stimulus' } },
+  ]);
 });
 
 test.each(['../etc/passwd', 'sub-../x', '', 'a b', 'x'.repeat(40)])('subject label %j', (label) =>

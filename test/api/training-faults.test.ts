@@ -114,6 +114,25 @@ test('a pause, a killed child and a killed worker change neither losses nor figu
   await lab.stop(worker);
 }, 600_000);
 
+test('the last attempt of a run that has moved on since is not its last', async () => {
+  const settings = {
+    ...SMALL,
+    checkpointEvery: 3,
+    pseudoBrainGenerator: { steps: 400, batch: 4, hidden: 16, blocks: 1 },
+  };
+  const { id, errors } = await lab.create({ settings });
+  expect(errors).toEqual([]);
+  // As after four kills.
+  await lab.lab.services.store.pool.query('UPDATE graphile_worker._private_jobs SET attempts = 4');
+  const worker = await lab.startWorker();
+  await lab.until(id, (run) => run.stage === 'pseudoBrainGenerator' && run.step > 20);
+  process.kill(childOf(worker.pid!), 'SIGKILL');
+  const run = await lab.until(id, ended);
+  expect(run).toMatchObject({ state: 'SUCCEEDED', error: null });
+  expect(outcomes(run)).toEqual(['LOST', 'SUCCEEDED']);
+  await lab.stop(worker);
+}, 300_000);
+
 test('a loss that is not finite ends the run with its step and cause, and the last good checkpoint stays', async () => {
   const worker = await lab.startWorker();
   const brain = { ...SMALL.pseudoBrainGenerator, learningRate: 1e9 };

@@ -241,6 +241,57 @@ test('retries are new jobs that name the old ones; what succeeded or runs is ref
   });
 });
 
+test('retries need one connection each: more of them at once than there are connections all go through', async () => {
+  const narrow = openTestServices(database!.url, tmpdir(), 2);
+  const { batch } = await batchOf(1);
+  await cancelPaintJobs(services, { batchId: batch!.id });
+  const people = Array.from({ length: 6 }, (_, i) => `p${i}`);
+  const retried = await Promise.all(
+    people.map((submittedBy) => retryPaintJobs(narrow, { batchId: batch!.id }, { submittedBy })),
+  );
+  expect(retried.map((one) => one.jobCount)).toEqual(people.map(() => 1));
+  await narrow.store.close();
+}, 20_000);
+
+test('a retry keeps the trials of a shuffled job', async () => {
+  const { id } = await submit({ method: 'SHUFFLED_BRAIN' });
+  await cancelPaintJob(services, id);
+  const { id: batchId } = await retryPaintJobs(services, { ids: [id] }, { submittedBy: 'ann' });
+  const trialsOf = (where: object) =>
+    services.store.prisma.paintJobTrial.findMany({
+      where,
+      select: { trialId: true, shuffled: true },
+      orderBy: [{ shuffled: 'asc' }, { trialId: 'asc' }],
+    });
+  const trials = await trialsOf({ jobId: id });
+  expect(trials.map((trial) => trial.shuffled)).toEqual([false, true]);
+  expect(await trialsOf({ job: { batchId } })).toEqual(trials);
+});
+
+test('a retry waits for a withdrawal under way, and then finds nothing to paint by', async () => {
+  const { id } = await submit();
+  await cancelPaintJob(services, id);
+  const { pool } = services.store;
+  const withdrawal = await pool.connect();
+  await withdrawal.query('BEGIN');
+  await withdrawal.query(
+    `UPDATE subject SET withdrawn_at = clock_timestamp(), withdrawal_reason = 'x' WHERE id = $1`,
+    [parts.subjectId],
+  );
+  const retry = retryPaintJobs(services, { ids: [id] }, { submittedBy: 'ann' }).catch((error) => error);
+  const waiting = async () =>
+    (
+      await pool.query(
+        `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR SHARE%'`,
+      )
+    ).rowCount;
+  await expect.poll(waiting, { timeout: 20_000 }).toBe(1);
+  await withdrawal.query('COMMIT');
+  withdrawal.release();
+  expect(await retry).toMatchObject({ code: 'NOT_FOUND', field: 'ids' });
+  expect(await jobs()).toHaveLength(1);
+});
+
 test("a silent worker's job goes back to its place, a living one's stays; five losses fail it", async () => {
   const job = await submit();
   const other = randomUUID();

@@ -163,3 +163,82 @@ test('a worker that stops gives its task back at once, without the loss of an at
   await work(async () => void ran++);
   await expect.poll(() => ran, { timeout: 5000 }).toBe(1);
 });
+
+/** Puts a task under a key that waits in the queue, or runs, already. */
+async function putKeyed(trainingRunId: string): Promise<void> {
+  await store.prisma.$transaction((tx) => enqueue(tx, 'train', { trainingRunId }, `train:${trainingRunId}`));
+}
+
+test('an entry that was put anew while it ran, and then lost its worker, gives up nothing: the new one runs', async () => {
+  const id = randomUUID();
+  await putKeyed(id);
+  await store.pool.query(
+    `UPDATE graphile_worker._private_jobs SET locked_by = 'dead', locked_at = clock_timestamp(), attempts = 1`,
+  );
+  await putKeyed(id);
+  const spent = 'SELECT 1 FROM graphile_worker._private_jobs WHERE attempts = max_attempts';
+  expect((await store.pool.query(spent)).rowCount).toBe(1);
+  const [ran, givenUp]: [string[], string[]] = [[], []];
+  let release = () => {};
+  await work(
+    async ({ trainingRunId }) => {
+      ran.push(trainingRunId);
+      await new Promise<void>((done) => {
+        release = done;
+      });
+    },
+    async (given) => void givenUp.push(given),
+  );
+  await expect.poll(entries, { timeout: 5000 }).toMatchObject([{ attempts: 1 }]);
+  expect(givenUp).toEqual([]);
+  await expect.poll(() => ran).toEqual([id]);
+  release();
+  await expect.poll(entries).toEqual([]);
+  expect(givenUp).toEqual([]);
+});
+
+test('an entry that was put anew while it ran is not given back as well when its worker stops', async () => {
+  let started = 0;
+  const { worker } = await work(
+    (_, abort) =>
+      new Promise((_done, fail) => {
+        started++;
+        abort.addEventListener('abort', () => fail(new Error('stopping')));
+      }),
+  );
+  const id = randomUUID();
+  await putKeyed(id);
+  await expect.poll(() => started, { timeout: 5000 }).toBe(1);
+  await store.prisma.$transaction(async (tx) => {
+    await enqueue(tx, 'train', { trainingRunId: id }, `train:${id}`);
+    // Not for this worker, which has room for it.
+    await tx.$executeRaw`UPDATE graphile_worker._private_jobs SET run_at = now() + interval '1 hour' WHERE key IS NOT NULL`;
+  });
+  workers.length = 0;
+  await worker.stop();
+  const { rows } = await store.pool.query(
+    'SELECT attempts < max_attempts AS live, key IS NOT NULL AS keyed FROM graphile_worker._private_jobs ORDER BY id',
+  );
+  expect(rows).toEqual([
+    { live: false, keyed: false },
+    { live: true, keyed: true },
+  ]);
+});
+
+test('an attempt that moved on is counted as the first; one that did not is counted on', async () => {
+  const [moves, stays] = [await put(), await put()];
+  await store.pool.query('UPDATE graphile_worker._private_jobs SET attempts = 3');
+  const { errors } = await work(async ({ trainingRunId }, _, movedOn) => {
+    if (trainingRunId === moves) await movedOn();
+    throw new Error('killed');
+  });
+  await expect.poll(() => errors.length, { timeout: 5000 }).toBe(2);
+  const attemptsOf = async (id: string) =>
+    (
+      await store.pool.query(
+        `SELECT attempts FROM graphile_worker._private_jobs WHERE payload->>'trainingRunId' = $1`,
+        [id],
+      )
+    ).rows[0].attempts;
+  expect([await attemptsOf(moves), await attemptsOf(stays)]).toEqual([1, 4]);
+});

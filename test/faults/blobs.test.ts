@@ -1,6 +1,5 @@
 // Blobs on a real disk: whole or not at all, damage noticed, a full disk said, only what nobody names swept.
 
-import { spawnSync } from 'node:child_process';
 import {
   mkdirSync,
   mkdtempSync,
@@ -14,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openBlobs } from '../../src/store/blobs.js';
+import { canMount, mountSmallDisk, unmount } from '../support/small-disk.js';
 
 let folder: string;
 
@@ -79,21 +79,10 @@ test('a sweep takes what is old and named by nobody, and what a killed write lef
   expect(await openBlobs(join(folder, 'never-made')).sweep(async () => [], 0)).toBe(0);
 });
 
-const mounted =
-  process.platform === 'linux' &&
-  process.getuid?.() === 0 &&
-  (() => {
-    const probe = mkdtempSync(join(tmpdir(), 'mindpainter-mount-'));
-    const ok = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', probe]).status === 0;
-    if (ok) spawnSync('umount', [probe]);
-    rmSync(probe, { recursive: true });
-    return ok;
-  })();
-
-test.skipIf(!mounted)('a full disk is said, leaves no part behind, and spares what is there', async () => {
+test.skipIf(!canMount)('a full disk is said, leaves no part behind, and spares what is there', async () => {
   const small = join(folder, 'small');
   mkdirSync(small);
-  spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', small]);
+  mountSmallDisk(small, '64k');
   try {
     const blobs = openBlobs(small);
     await blobs.put(bytesOf('abc'));
@@ -102,6 +91,6 @@ test.skipIf(!mounted)('a full disk is said, leaves no part behind, and spares wh
     expect((await blobs.get(ABC)).toString()).toBe('abc');
     await blobs.put(new Uint8Array(8000));
   } finally {
-    spawnSync('umount', [small]);
+    unmount(small);
   }
 });

@@ -182,3 +182,23 @@ test(
   },
   TIMEOUT_MS,
 );
+
+test(
+  'a child that cannot be started loses its job, and the next run tries anew',
+  async () => {
+    const own = createInferenceProcess<PaintMessage, PaintEvent>(ENTRY);
+    const node = process.execPath;
+    process.execPath = join(folder, 'no-such-program');
+    try {
+      const lost = await begin(own, request()).ended;
+      expect(lost).toBeInstanceOf(InferenceLostError);
+      expect((lost as Error).message).toContain('ENOENT');
+      expect(own.pid()).toBeUndefined();
+    } finally {
+      process.execPath = node;
+    }
+    expect(await begin(own, request()).ended).toBeUndefined();
+    await own.close();
+  },
+  TIMEOUT_MS,
+);

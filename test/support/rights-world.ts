@@ -63,6 +63,8 @@ const bundle = {
   imageSizePx: 16,
   subject: { label: '01', simulated: true },
   defaults: { steps: 2, guidanceScale: 1 },
+  maxSteps: 1000,
+  twoStage: true,
   training: {
     components: ['image_encoder'],
     prediction: 'epsilon',
