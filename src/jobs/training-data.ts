@@ -2,13 +2,14 @@
 
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError } from '../errors.js';
 import { decodeRgb } from '../imaging/decode.js';
 import { openSession } from '../runtime/session.js';
 import type { Blobs } from '../store/blobs.js';
 import { type BrainData, createBrainData } from '../train/brain-data.js';
+import { bytesOf, writeParts } from '../train/parts-file.js';
 import { embedPictures } from '../train/pictures.js';
 import type { TrainMessage } from './training-messages.js';
 
@@ -96,13 +97,7 @@ async function readEmbeddings(
     embeddings.set(part, at);
     at += part.length;
   }
-  try {
-    await writeFile(`${path}.tmp`, new Uint8Array(embeddings.buffer), { flush: true });
-    await rename(`${path}.tmp`, path);
-  } catch (error) {
-    await rm(`${path}.tmp`, { force: true });
-    throw error;
-  }
+  await writeParts(path, [bytesOf(embeddings)]);
   return embeddings;
 }
 
