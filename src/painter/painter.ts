@@ -6,6 +6,7 @@ import { maskBounds } from '../imaging/mask-shapes.js';
 import { readPlanar, writePlanar } from '../imaging/tensor.js';
 import { matchTones } from '../imaging/tone.js';
 import type { MaskImage, RgbImage } from '../imaging/types.js';
+import { onDemand, openAll } from '../runtime/opening.js';
 import { floats, openSession, type Provider, type Session } from '../runtime/session.js';
 import type { Bundle } from './bundle.js';
 import {
@@ -75,12 +76,18 @@ export async function openPainter(
     brain_adapter: adapter,
     mapper,
   } = bundle.components;
-  const sessions = await Promise.all(
-    [unet!, encoder!, decoder!, adapter!, ...(mapper ? [mapper] : [])].map((path) =>
-      openSession(path, { ...options, seldom: path !== unet }),
+  const sessions = await openAll(
+    [unet!, encoder!, decoder!, adapter!, ...(mapper ? [mapper] : [])].map(
+      (path) => () => openSession(path, { ...options, seldom: path !== unet }),
     ),
   );
-  let imageEncoder: Promise<Session> | undefined;
+  const imageEncoder = onDemand(async () => {
+    const path = bundle.components.image_encoder;
+    if (path) return openSession(path, { ...options, seldom: true });
+    throw new AppError('UNSUPPORTED', 'this model has no image encoder, which this method needs', {
+      field: 'method',
+    });
+  });
   return {
     bundle,
     unet: sessions[0]!,
@@ -88,18 +95,10 @@ export async function openPainter(
     vaeDecoder: sessions[2]!,
     brainAdapter: sessions[3]!,
     mapper: sessions[4],
-    async imageEncoder() {
-      const path = bundle.components.image_encoder;
-      if (!path)
-        throw new AppError('UNSUPPORTED', 'this model has no image encoder, which this method needs', {
-          field: 'method',
-        });
-      imageEncoder ??= openSession(path, { ...options, seldom: true });
-      return imageEncoder;
-    },
+    imageEncoder: imageEncoder.get,
     async close() {
       for (const session of sessions) await session.close();
-      await (await imageEncoder)?.close();
+      await imageEncoder.close();
     },
   };
 }
