@@ -27,7 +27,7 @@ export interface TrainingBaseFacts {
   readonly prediction: 'epsilon' | 'v_prediction';
   /** Why its UNet cannot be trained on; undefined where it can. */
   readonly unetFault: string | undefined;
-  /** sha256 of every file. */
+  /** sha256 of every file that a painting depends on. */
   readonly files: Readonly<Record<string, string>>;
 }
 

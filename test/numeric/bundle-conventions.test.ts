@@ -1,11 +1,12 @@
 // Bundles as other exporters lay them out: the same networks paint the same bytes, whatever the convention of their export.
 
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { presetMask } from '../../src/imaging/mask-shapes.js';
-import { loadBundle } from '../../src/painter/bundle.js';
+import { loadBundle, writeBundle } from '../../src/painter/bundle.js';
 import {
   adaptSignal,
   conditionOf,
@@ -137,4 +138,48 @@ test('a learned vector that is missing, of another length, not finite or not has
   await expect(loadBundle(at)).rejects.toMatchObject({ code: 'CORRUPT', field: 'bundle' });
   await rm(join(at, 'uncond_vector.bin'));
   await expect(loadBundle(at)).rejects.toMatchObject({ code: 'NOT_FOUND', field: 'bundle' });
+});
+
+test('a manifest that names a file outside the bundle is refused, so that nothing is copied to where it points', async () => {
+  const at = join(folder, 'outward', 'bundle');
+  const bundle = await writeTinyBundle(at);
+  const index = join(at, 'model_index.json');
+  const manifest = JSON.parse(await readFile(index, 'utf8'));
+  const hash = bundle.conventions.files['unet/config.json']!;
+  const names = ['unet/../../payload', '../payload', '/etc/payload', 'unet//payload', './unet/payload'];
+  for (const name of [...names, 'unet\\..\\payload', 'unet/..', '']) {
+    const files = { ...bundle.conventions.files, [name]: hash };
+    await writeFile(index, JSON.stringify({ ...manifest, mindpainter: { ...manifest.mindpainter, files } }));
+    await expect(loadBundle(at), name).rejects.toMatchObject({ code: 'BAD_INPUT', field: 'bundle' });
+  }
+});
+
+test('a file in the folder of a component without a hash is refused; with one it travels, and changes the hash', async () => {
+  const at = join(folder, 'beside');
+  const { hash, conventions } = await writeTinyBundle(at);
+  await writeFile(join(at, 'README.md'), 'a card');
+  expect((await loadBundle(at)).hash).toBe(hash);
+  for (const name of ['unet/weights.pb', 'vae_decoder/deep/weights.pb']) {
+    await mkdir(join(at, name, '..'), { recursive: true });
+    await writeFile(join(at, name), 'weights');
+    await expect(loadBundle(at)).rejects.toMatchObject({
+      code: 'CORRUPT',
+      field: 'bundle',
+      message: expect.stringContaining(name),
+    });
+    await rm(join(at, name));
+  }
+  await writeFile(join(at, 'unet/weights.pb'), 'weights');
+  const index = join(at, 'model_index.json');
+  const manifest = JSON.parse(await readFile(index, 'utf8'));
+  manifest.mindpainter.files['unet/weights.pb'] = createHash('sha256').update('weights').digest('hex');
+  await writeFile(index, JSON.stringify(manifest));
+  const whole = await loadBundle(at);
+  expect(whole.hash).not.toBe(hash);
+  const { files: _, ...rest } = conventions;
+  const components = Object.fromEntries(Object.keys(whole.components).map((name) => [name, { from: whole }]));
+  const copy = join(folder, 'copy');
+  await writeBundle(copy, { conventions: rest, scheduler: whole.scheduler, components });
+  expect((await readdir(join(copy, 'unet'))).sort()).toEqual(['config.json', 'model.onnx', 'weights.pb']);
+  expect((await loadBundle(copy)).hash).toBe(whole.hash);
 });
