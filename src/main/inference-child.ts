@@ -33,7 +33,7 @@ function createPreview(show: (crop: RgbImage) => void) {
 
 const painters = createPainterCache();
 
-serveChild<PaintMessage, PaintEvent>((request, tell, abort) =>
+serveChild<PaintMessage, PaintEvent>((request, tell, abort, alive) =>
   painters.use(request.bundleFolder, request.bundleHash, async ({ painter, exemplarEncoder }) => {
     let said = performance.now();
     let steps = 0;
@@ -45,7 +45,7 @@ serveChild<PaintMessage, PaintEvent>((request, tell, abort) =>
       tell({ type: 'step', done, total });
     };
     const preview = createPreview((image) => tell({ type: 'preview', done: steps, image }));
-    const full = { ...request, onStep, preview, abort };
+    const full = { ...request, onStep, onPhase: alive, preview, abort };
     const paintings = request.twoStage
       ? paintTwoStage(painter, await exemplarEncoder(), full)
       : paint(painter, full);

@@ -53,6 +53,8 @@ export interface PaintRequest {
   readonly candidates?: number;
   /** Called after every call of the denoiser, which takes as many candidates of a painting as fit; counted over the job. */
   readonly onStep?: (done: number, total: number) => void;
+  /** Called after each network beside the denoiser, and whatever else may take long: a sign of life. */
+  readonly onPhase?: () => void;
   /** Looks at what becomes of the crop: asked after a step, and given the picture decoded if it says that one is due. */
   readonly preview?: { due(): boolean; show(crop: RgbImage): void };
   readonly abort?: AbortSignal;
@@ -106,7 +108,7 @@ export async function openPainter(
 /** Throws an AppError that names the field unless the request can be painted by this bundle. */
 export function checkRequest(
   bundle: Bundle,
-  request: Omit<PaintRequest, 'onStep' | 'preview' | 'abort'>,
+  request: Omit<PaintRequest, 'onStep' | 'onPhase' | 'preview' | 'abort'>,
 ): void {
   const fail = (field: string, message: string): never => {
     throw new AppError('BAD_INPUT', message, { field });
@@ -198,7 +200,7 @@ export function latentMask(
 export async function* paint(painter: Painter, request: PaintRequest): AsyncGenerator<Painting> {
   checkRequest(painter.bundle, request);
   const { conventions } = painter.bundle;
-  const { source, mask } = request;
+  const { source, mask, onPhase = () => {} } = request;
   const box = maskBounds(mask);
   if (!box)
     throw new AppError('BAD_INPUT', 'the mask covers no pixel; mark what may be painted', { field: 'mask' });
@@ -206,7 +208,9 @@ export async function* paint(painter: Painter, request: PaintRequest): AsyncGene
   const crop = await extractCrop(source, mask, plan);
   // A feather of about two network pixels hides the edge; it never reaches outside the mask.
   const weights = planBlend(mask, box, Math.max(1, (2 * plan.side) / plan.sizePx));
+  onPhase();
   const maskedLatents = await encodeLatents(painter, crop.image, crop.mask);
+  onPhase();
   const cells = latentMask(
     crop.mask,
     conventions.vaeScaleFactor,
@@ -216,6 +220,7 @@ export async function* paint(painter: Painter, request: PaintRequest): AsyncGene
   const { signal, paintings, seed } = request;
   const adapted = signal && (await adaptSignal(painter.brainAdapter, signal));
   const condition = adapted ? await conditionOf(painter, adapted) : unconditionalOf(painter.bundle);
+  onPhase();
   // Without a signal there is nothing to choose by.
   const candidates = adapted ? (request.candidates ?? conventions.defaults.candidates ?? 1) : 1;
   const guidanceScale = signal ? request.guidanceScale : 1;
@@ -243,10 +248,12 @@ export async function* paint(painter: Painter, request: PaintRequest): AsyncGene
         abort: request.abort,
       })) {
         const painted = matchTones(await decodeLatents(painter, latents), crop.image, crop.mask);
+        onPhase();
         const nearness =
           candidates > 1
             ? cosine(await embedRegion(await painter.imageEncoder(), painted, crop.mask), adapted!)
             : 0;
+        onPhase();
         if (!best || nearness > best.nearness) best = { painted, nearness };
       }
     }

@@ -62,9 +62,11 @@ export async function* paintTwoStage(
     },
   };
   for await (const { image } of paint(painter, decoding)) decoded = image;
+  const signal = await exemplar.encode(decoded!);
+  request.onPhase?.();
   yield* paint(painter, {
     ...request,
-    signal: await exemplar.encode(decoded!),
+    signal,
     onStep: (done, total) => onStep?.(decodeSteps + done, decodeSteps + total),
   });
 }
