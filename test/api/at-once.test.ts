@@ -47,7 +47,14 @@ const facts = (hash: string, folder: string): BundleFacts => ({
   imageSizePx: 32,
   subject: { label: '77', simulated: true },
   defaults: { steps: 4, guidanceScale: 2 },
-  training: { components: [], prediction: 'epsilon', unetFault: undefined, files: {} },
+  training: {
+    components: [],
+    prediction: 'epsilon',
+    unetFault: undefined,
+    embeddingSize: 16,
+    poolSampleBytes: 1,
+    files: {},
+  },
 });
 
 test('a subject', () =>
