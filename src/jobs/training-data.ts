@@ -82,11 +82,13 @@ async function readEmbeddings(
   try {
     for (let i = 0; i < hashes.length; i += 32) {
       options.abort.throwIfAborted();
-      const images = await Promise.all(
-        hashes.slice(i, i + 32).map(async (hash) => decodeRgb(await blobs.get(hash), 'stimuli')),
+      const some = hashes.slice(i, i + 32);
+      parts.push(
+        await embedPictures(encoder, some.length, async (k) =>
+          decodeRgb(await blobs.get(some[k]!), 'stimuli'),
+        ),
       );
-      parts.push(await embedPictures(encoder, images));
-      options.onProgress(Math.min(i + 32, hashes.length));
+      options.onProgress(i + some.length);
     }
   } finally {
     await encoder.close();
