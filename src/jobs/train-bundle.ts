@@ -102,7 +102,11 @@ async function run(
   const data = await readTrainingData(
     message,
     blobs,
-    { encoderPath: base.components.image_encoder!, embeddingSize: await embeddingSizeOf(base) },
+    {
+      encoderPath: base.components.image_encoder!,
+      embeddingSize: await embeddingSizeOf(base),
+      colours: base.conventions.imageEncoderColours,
+    },
     { abort, onProgress: (done) => at('embeddings', done, stimuli.length) },
   );
   tell({ type: 'voxels', excluded: data.excludedCount });

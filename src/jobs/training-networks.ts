@@ -154,7 +154,12 @@ async function drawPool(
         return maskedCrop(rng, picture, imageSizePx, maskProbabilities);
       },
       createRng(seed),
-      { scale: latentScalingFactor, abort, ...(onProgress ? { onProgress } : {}) },
+      {
+        scale: latentScalingFactor,
+        colours: base.conventions.imageEncoderColours,
+        abort,
+        ...(onProgress ? { onProgress } : {}),
+      },
     );
   } finally {
     for (const session of sessions) await session.close();

@@ -53,6 +53,13 @@ export const conventionsSchema = z.object({
   maskDownscale: z.enum(['nearest', 'any']),
   /** Value of hidden pixels in the masked image, in [-1, 1]. */
   maskedFill: z.number(),
+  /** What the image encoder takes its colours by, on values in [0, 1], as CLIP's do; absent: it takes [-1, 1]. */
+  imageEncoderColours: z
+    .strictObject({
+      mean: z.array(z.number()).length(3),
+      std: z.array(z.number().positive()).length(3),
+    })
+    .optional(),
   /** Width of the one token that the UNet takes: the mapper's output, or the brain adapter's where there is no mapper. */
   conditionSize: z.int().positive(),
   /** The condition of the unconditional half of guidance: zeros, or the vector in the file UNCOND_VECTOR. */

@@ -251,7 +251,10 @@ export async function* paint(painter: Painter, request: PaintRequest): AsyncGene
         onPhase();
         const nearness =
           candidates > 1
-            ? cosine(await embedRegion(await painter.imageEncoder(), painted, crop.mask), adapted!)
+            ? cosine(
+                await embedRegion(conventions, await painter.imageEncoder(), painted, crop.mask),
+                adapted!,
+              )
             : 0;
         onPhase();
         if (!best || nearness > best.nearness) best = { painted, nearness };

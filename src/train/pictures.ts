@@ -3,7 +3,7 @@
 import { resizeRgb } from '../imaging/decode.js';
 import { type MaskMode, sampleTrainingMask } from '../imaging/mask-sampler.js';
 import { maskBounds } from '../imaging/mask-shapes.js';
-import { writeRegion } from '../imaging/tensor.js';
+import { type ColourScale, scaleColours, writeRegion } from '../imaging/tensor.js';
 import type { RgbImage } from '../imaging/types.js';
 import type { Session } from '../runtime/session.js';
 import type { MaskedPicture } from './diffusion-pool.js';
@@ -15,6 +15,7 @@ export async function embedPictures(
   encoder: Session,
   count: number,
   pictureOf: (index: number) => RgbImage | Promise<RgbImage>,
+  colours?: ColourScale,
 ): Promise<Float32Array> {
   const side = Number(encoder.inputs[0]!.shape[2]);
   const pixels = new Float32Array(count * 3 * side * side);
@@ -23,6 +24,7 @@ export async function embedPictures(
     const box = { x0: 0, y0: 0, x1: image.width, y1: image.height };
     writeRegion(pixels, i * 3 * side * side, image, undefined, box, side);
   }
+  scaleColours(pixels, side * side, colours);
   return mapRows(encoder, pixels, [3, side, side]);
 }
 
