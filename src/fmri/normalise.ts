@@ -23,20 +23,26 @@ export function zScoreSession(betas: Float32Array, voxels: number): ZScored {
  * have no say in it.
  */
 export function zScoreBy(betas: Float32Array, voxels: number, fit: readonly number[]): ZScored {
-  const trials = betas.length / voxels;
   const data = new Float32Array(betas.length);
+  const means = new Float64Array(voxels);
+  const deviations = new Float64Array(voxels);
+  // Row by row, as the matrix lies in memory: column by column takes several times as long.
+  for (const t of fit) {
+    for (let v = 0, at = t * voxels; v < voxels; v++, at++) means[v]! += betas[at]! / fit.length;
+  }
+  for (const t of fit) {
+    for (let v = 0, at = t * voxels; v < voxels; v++, at++) deviations[v]! += (betas[at]! - means[v]!) ** 2;
+  }
   let constantVoxels = 0;
   for (let v = 0; v < voxels; v++) {
-    let mean = 0;
-    for (const t of fit) mean += betas[t * voxels + v]! / fit.length;
-    let sum = 0;
-    for (const t of fit) sum += (betas[t * voxels + v]! - mean) ** 2;
-    const std = fit.length > 1 ? Math.sqrt(sum / (fit.length - 1)) : 0;
-    if (!(std > 1e-12 * Math.max(1, Math.abs(mean)))) {
-      constantVoxels += 1;
-      continue;
+    const std = fit.length > 1 ? Math.sqrt(deviations[v]! / (fit.length - 1)) : 0;
+    deviations[v] = std > 1e-12 * Math.max(1, Math.abs(means[v]!)) ? std : 0;
+    if (deviations[v] === 0) constantVoxels += 1;
+  }
+  for (let row = 0; row < betas.length; row += voxels) {
+    for (let v = 0; v < voxels; v++) {
+      if (deviations[v]! > 0) data[row + v] = (betas[row + v]! - means[v]!) / deviations[v]!;
     }
-    for (let t = 0; t < trials; t++) data[t * voxels + v] = (betas[t * voxels + v]! - mean) / std;
   }
   return { data, constantVoxels };
 }

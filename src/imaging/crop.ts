@@ -1,7 +1,8 @@
 // The painter's geometry: a square crop around the mask goes to the network's size and comes back, and only
 // masked pixels change. Memory and time follow the crop, not the picture.
 
-import sharp from 'sharp';
+import sharp, { type Region } from 'sharp';
+import { resizeRgb } from './decode.js';
 import type { MaskRect } from './mask-shapes.js';
 import type { MaskImage, RgbImage } from './types.js';
 
@@ -40,6 +41,22 @@ function mirror(index: number, size: number): number {
   return m < size ? m : period - m;
 }
 
+/** Pixels of a crop that are worth no thought. */
+const SMALL_CROP = 32e6;
+
+/** A crop that reaches far over a narrow picture is cut from a smaller copy: in full it would take its longer side squared. */
+async function reduceNarrow(image: RgbImage, plan: CropPlan): Promise<{ image: RgbImage; plan: CropPlan }> {
+  const { left, top, side, sizePx } = plan;
+  const reduced = 4 * sizePx;
+  if (side ** 2 <= Math.max(SMALL_CROP, 4 * image.width * image.height) || side <= reduced)
+    return { image, plan };
+  const scaled = (length: number) => Math.round((length * reduced) / side);
+  return {
+    image: await resizeRgb(image, Math.max(1, scaled(image.width)), Math.max(1, scaled(image.height))),
+    plan: { left: scaled(left), top: scaled(top), side: reduced, sizePx },
+  };
+}
+
 /** The crop at its own resolution: side x side. */
 function cutRgb(image: RgbImage, plan: CropPlan): RgbImage {
   const { left, top, side } = plan;
@@ -66,28 +83,39 @@ function shrinkMask(mask: MaskImage, plan: CropPlan): MaskImage {
     const from = Math.floor((i * side) / sizePx);
     return [from, Math.max(from + 1, Math.ceil(((i + 1) * side) / sizePx))];
   };
-  const source = mask.data;
+  /** Source rows at the network's width: mirrored, a narrow picture's are asked for again and again. */
+  const shrunk = new Map<number, Uint8Array>();
+  const shrinkRow = (y: number): Uint8Array => {
+    const row = new Uint8Array(sizePx);
+    for (let x = 0; x < sizePx; x++) {
+      const [x0, x1] = under(x);
+      for (let sx = x0; sx < x1; sx++) row[x]! |= mask.data[y * mask.width + columns[sx]!]!;
+    }
+    shrunk.set(y, row);
+    return row;
+  };
   const data = new Uint8Array(sizePx * sizePx);
-  const band = new Uint8Array(side);
   for (let y = 0; y < sizePx; y++) {
     const [y0, y1] = under(y);
-    band.fill(0);
     for (let sy = y0; sy < y1; sy++) {
-      const row = mirror(top + sy, mask.height) * mask.width;
-      for (let x = 0; x < side; x++) band[x]! |= source[row + columns[x]!]!;
-    }
-    for (let x = 0; x < sizePx; x++) {
-      if (band.subarray(...under(x)).includes(255)) data[y * sizePx + x] = 255;
+      const sourceY = mirror(top + sy, mask.height);
+      const row = shrunk.get(sourceY) ?? shrinkRow(sourceY);
+      for (let x = 0; x < sizePx; x++) data[y * sizePx + x]! |= row[x]!;
     }
   }
   return { width: sizePx, height: sizePx, data };
 }
 
-/** Square RGB pixels to another side. */
-async function resample(data: Uint8Array, from: number, to: number): Promise<Uint8Array> {
-  if (from === to) return data;
-  const { data: out } = await sharp(data, { raw: { width: from, height: from, channels: 3 } })
-    .resize({ width: to, height: to, fit: 'fill', kernel: to > from ? 'cubic' : 'lanczos3' })
+/** Square RGB pixels to another side, or a part of the result: what lies beside it is not computed. */
+async function resample(data: Uint8Array, from: number, to: number, part?: Region): Promise<Uint8Array> {
+  if (from === to && !part) return data;
+  const whole = sharp(data, { raw: { width: from, height: from, channels: 3 } }).resize({
+    width: to,
+    height: to,
+    fit: 'fill',
+    kernel: to > from ? 'cubic' : 'lanczos3',
+  });
+  const { data: out } = await (part ? whole.extract(part) : whole)
     .raw()
     .toBuffer({ resolveWithObject: true });
   return new Uint8Array(out.buffer, out.byteOffset, out.byteLength);
@@ -99,8 +127,9 @@ export async function extractCrop(
   mask: MaskImage,
   plan: CropPlan,
 ): Promise<{ image: RgbImage; mask: MaskImage }> {
-  const { side, sizePx } = plan;
-  const data = await resample(cutRgb(image, plan).data, side, sizePx);
+  const { sizePx } = plan;
+  const reduced = await reduceNarrow(image, plan);
+  const data = await resample(cutRgb(reduced.image, reduced.plan).data, reduced.plan.side, sizePx);
   return { image: { width: sizePx, height: sizePx, data }, mask: shrinkMask(mask, plan) };
 }
 
@@ -171,13 +200,17 @@ export async function pasteBack(
   weights: BlendWeights,
 ): Promise<RgbImage> {
   const { left, top, width, height, full } = weights;
-  const large = await resample(painted.data, plan.sizePx, plan.side);
+  // The crop's part under the weights, which may reach a pixel over it, where nothing is painted.
+  const [x0, y0] = [Math.max(left, plan.left), Math.max(top, plan.top)];
+  const x1 = Math.min(left + width, plan.left + plan.side);
+  const y1 = Math.min(top + height, plan.top + plan.side);
+  const part = { left: x0 - plan.left, top: y0 - plan.top, width: x1 - x0, height: y1 - y0 };
+  const large = await resample(painted.data, plan.sizePx, plan.side, part);
   const data = new Uint8Array(source.data);
-  for (let y = 0; y < height; y++) {
-    let at = ((top + y) * source.width + left) * 3;
-    let from = ((top + y - plan.top) * plan.side + left - plan.left) * 3;
-    for (let x = 0; x < width; x++, at += 3, from += 3) {
-      const weight = weights.data[y * width + x]!;
+  for (let y = y0, from = 0; y < y1; y++) {
+    let at = (y * source.width + x0) * 3;
+    for (let x = x0; x < x1; x++, at += 3, from += 3) {
+      const weight = weights.data[(y - top) * width + x - left]!;
       if (weight === 0) continue;
       if (weight === full) {
         for (let k = 0; k < 3; k++) data[at + k] = large[from + k]!;

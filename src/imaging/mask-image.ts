@@ -20,11 +20,12 @@ export function maskFromImage(
     fail(`the mask is ${width} x ${height}, the picture ${size.width} x ${size.height}; they must agree`);
   }
   const data = new Uint8Array(width * height);
+  const pixels = picture.data;
   let white = 0;
   for (let i = 0; i < data.length; i++) {
-    const values = picture.data.subarray(i * 3, i * 3 + 3);
-    const low = Math.min(values[0]!, values[1]!, values[2]!);
-    const high = Math.max(values[0]!, values[1]!, values[2]!);
+    const [red, green, blue] = [pixels[i * 3]!, pixels[i * 3 + 1]!, pixels[i * 3 + 2]!];
+    const low = Math.min(red, green, blue);
+    const high = Math.max(red, green, blue);
     if (low >= 255 - TOLERANCE) {
       data[i] = 255;
       white += 1;

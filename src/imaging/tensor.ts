@@ -19,6 +19,21 @@ export function writePlanar(
   }
 }
 
+/** What a network takes its colours by: (x - mean) / std of values in [0, 1], red, green and blue. */
+export interface ColourScale {
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+}
+
+/** Planar pictures [n, 3, plane] from [-1, 1] to a scale, in place; none: they stay. Mid grey, which hides, goes along. */
+export function scaleColours(pixels: Float32Array, plane: number, scale: ColourScale | undefined): void {
+  if (!scale) return;
+  for (let at = 0, k = 0; at < pixels.length; at += plane, k = (k + 1) % 3) {
+    const [mean, std] = [scale.mean[k]!, scale.std[k]!];
+    for (let i = at; i < at + plane; i++) pixels[i] = ((pixels[i]! + 1) / 2 - mean) / std;
+  }
+}
+
 /** [3, y, x] in [-1, 1] at an offset -> 8-bit image; values outside are clamped. */
 export function readPlanar(source: Float32Array, offset: number, width: number, height: number): RgbImage {
   const count = width * height;

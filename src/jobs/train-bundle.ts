@@ -60,7 +60,7 @@ function isStop(error: unknown): boolean {
 }
 
 /** Errors that a caller can act on, by what to do; others as they are. */
-function explain(error: unknown, stage: Stage): unknown {
+export function explain(error: unknown, stage: Stage): unknown {
   if (isAppError(error)) return error;
   if (error instanceof NotFiniteError) {
     const message = `${error.message}; lower the learning rate, or look for outliers in the data`;
@@ -69,6 +69,10 @@ function explain(error: unknown, stage: Stage): unknown {
   if (['ENOSPC', 'EDQUOT', 'EFBIG'].includes((error as NodeJS.ErrnoException).code ?? '')) {
     const message = 'the disk is full: the last step could not be kept; free some space and resume the run';
     return new AppError('UNAVAILABLE', message, { cause: error });
+  }
+  if (error instanceof RangeError && !/call stack/.test(error.message)) {
+    const message = `${stage} does not fit in memory (${error.message}); choose smaller networks, batches or pools`;
+    return new AppError('TOO_LARGE', message, { field: 'settings', cause: error });
   }
   return error;
 }
@@ -98,7 +102,11 @@ async function run(
   const data = await readTrainingData(
     message,
     blobs,
-    { encoderPath: base.components.image_encoder!, embeddingSize: await embeddingSizeOf(base) },
+    {
+      encoderPath: base.components.image_encoder!,
+      embeddingSize: await embeddingSizeOf(base),
+      colours: base.conventions.imageEncoderColours,
+    },
     { abort, onProgress: (done) => at('embeddings', done, stimuli.length) },
   );
   tell({ type: 'voxels', excluded: data.excludedCount });

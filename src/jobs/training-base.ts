@@ -50,8 +50,14 @@ export async function trainableUnet(
 
 /** The facts that a run is checked against before it is queued. */
 export async function describeTrainingBase(bundle: Bundle): Promise<TrainingBaseFacts> {
+  const { imageSizePx, vaeScaleFactor, latentChannels, conditionSize } = bundle.conventions;
+  const embeddingSize = bundle.components.mapper ? 0 : conditionSize;
+  const cells = (imageSizePx / vaeScaleFactor) ** 2;
   return {
     components: Object.keys(bundle.components),
+    embeddingSize,
+    // As diffusion-pool.ts keeps it: latents of the picture and of the masked one, the mask, the region's embedding.
+    poolSampleBytes: 4 * ((2 * latentChannels + 1) * cells + embeddingSize),
     prediction: bundle.scheduler.prediction_type,
     unetFault: (await trainableUnet(bundle)).fault,
     files: bundle.conventions.files,

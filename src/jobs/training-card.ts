@@ -27,7 +27,7 @@ Paints by the signals of ${subject.simulated ? 'the **simulated** subject' : 'su
 - Data: ${sessions.length} sessions, ${trials} trials of ${stimuli.length} stimuli, ${heldOut} of them held out; ${pictures.length} further pictures.
 - Seed ${settings.seed}. provenance.json holds every setting and the hash of every file.
 
-Figures on the held-out stimuli:
+Figures on the held-out stimuli (sessions were z-scored over all their trials, held-out ones among them):
 
 | figure | signals | value | 95 % over draws | chance | ceiling | note |
 |---|---|---|---|---|---|---|

@@ -2,13 +2,15 @@
 
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError } from '../errors.js';
 import { decodeRgb } from '../imaging/decode.js';
+import type { ColourScale } from '../imaging/tensor.js';
 import { openSession } from '../runtime/session.js';
 import type { Blobs } from '../store/blobs.js';
 import { type BrainData, createBrainData } from '../train/brain-data.js';
+import { bytesOf, writeParts } from '../train/parts-file.js';
 import { embedPictures } from '../train/pictures.js';
 import type { TrainMessage } from './training-messages.js';
 
@@ -65,27 +67,32 @@ async function readBetas({ sessions, voxels }: TrainMessage, blobs: Blobs) {
 async function readEmbeddings(
   message: TrainMessage,
   blobs: Blobs,
-  encoderPath: string,
+  base: { encoderPath: string; colours?: ColourScale | undefined },
   options: { abort: AbortSignal; onProgress: (done: number) => void },
 ): Promise<Float32Array> {
-  const { stimuli, workFolder, base, threads } = message;
+  const { stimuli, workFolder, threads } = message;
   const hashes = stimuli.map((stimulus) => stimulus.pngSha256);
   const key = createHash('sha256')
-    .update([base.hash, ...hashes].join())
+    .update([message.base.hash, ...hashes].join())
     .digest('hex')
     .slice(0, 16);
   const path = join(workFolder, `embeddings-${key}.bin`);
   if (existsSync(path)) return new Float32Array(new Uint8Array(await readFile(path)).buffer);
-  const encoder = await openSession(encoderPath, threads ? { threads } : {});
+  const encoder = await openSession(base.encoderPath, threads ? { threads } : {});
   const parts: Float32Array[] = [];
   try {
     for (let i = 0; i < hashes.length; i += 32) {
       options.abort.throwIfAborted();
-      const images = await Promise.all(
-        hashes.slice(i, i + 32).map(async (hash) => decodeRgb(await blobs.get(hash), 'stimuli')),
+      const some = hashes.slice(i, i + 32);
+      parts.push(
+        await embedPictures(
+          encoder,
+          some.length,
+          async (k) => decodeRgb(await blobs.get(some[k]!), 'stimuli'),
+          base.colours,
+        ),
       );
-      parts.push(await embedPictures(encoder, images));
-      options.onProgress(Math.min(i + 32, hashes.length));
+      options.onProgress(i + some.length);
     }
   } finally {
     await encoder.close();
@@ -96,13 +103,7 @@ async function readEmbeddings(
     embeddings.set(part, at);
     at += part.length;
   }
-  try {
-    await writeFile(`${path}.tmp`, new Uint8Array(embeddings.buffer), { flush: true });
-    await rename(`${path}.tmp`, path);
-  } catch (error) {
-    await rm(`${path}.tmp`, { force: true });
-    throw error;
-  }
+  await writeParts(path, [bytesOf(embeddings)]);
   return embeddings;
 }
 
@@ -110,12 +111,12 @@ async function readEmbeddings(
 export async function readTrainingData(
   message: TrainMessage,
   blobs: Blobs,
-  base: { encoderPath: string; embeddingSize: number },
+  base: { encoderPath: string; embeddingSize: number; colours?: ColourScale | undefined },
   options: { abort: AbortSignal; onProgress: (done: number) => void },
 ): Promise<TrainingData> {
   const { stimuli, sessions, voxels } = message;
   const { betas, excluded, excludedCount } = await readBetas(message, blobs);
-  const embeddings = await readEmbeddings(message, blobs, base.encoderPath, options);
+  const embeddings = await readEmbeddings(message, blobs, base, options);
   const embeddingSize = embeddings.length / stimuli.length;
   if (embeddingSize !== base.embeddingSize) {
     throw new AppError(

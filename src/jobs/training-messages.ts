@@ -56,7 +56,6 @@ export interface HeldOutMetric {
 }
 
 export type TrainEvent =
-  | { readonly type: 'alive' }
   | { readonly type: 'progress'; readonly stage: Stage; readonly step: number; readonly steps: number }
   | {
       readonly type: 'point';

@@ -4,7 +4,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError } from '../errors.js';
-import { decodeRgb } from '../imaging/decode.js';
 import type { Bundle, ComponentPart } from '../painter/bundle.js';
 import type { Component } from '../painter/manifest.js';
 import { alphasCumprod } from '../painter/scheduler.js';
@@ -20,6 +19,7 @@ import { maskedCrop } from '../train/pictures.js';
 import { cachedPool } from '../train/pool-file.js';
 import { mapModel } from '../train/rows.js';
 import type { StageOptions, StageResult, Weights } from '../train/stage.js';
+import { openPoolPictures } from './pool-pictures.js';
 import { componentConfig, trainableUnet } from './training-base.js';
 import type { TrainingData } from './training-data.js';
 import type { HeldOutMetric, Part, Stage, TrainMessage } from './training-messages.js';
@@ -143,16 +143,23 @@ async function drawPool(
       embeddingSize: data.embeddingSize,
     };
     const { maskProbabilities } = message.settings.diffusion;
+    // A training crop has more than half of the shorter side.
+    const pictureOf = openPoolPictures(blobs, 2 * imageSizePx);
     return await buildPool(
       { vaeEncoder, imageEncoder },
       geometry,
       count,
       async (rng) => {
-        const picture = await decodeRgb(await blobs.get(hashes[rng.int(hashes.length)]!), 'stimuli');
+        const picture = await pictureOf(hashes[rng.int(hashes.length)]!);
         return maskedCrop(rng, picture, imageSizePx, maskProbabilities);
       },
       createRng(seed),
-      { scale: latentScalingFactor, abort, ...(onProgress ? { onProgress } : {}) },
+      {
+        scale: latentScalingFactor,
+        colours: base.conventions.imageEncoderColours,
+        abort,
+        ...(onProgress ? { onProgress } : {}),
+      },
     );
   } finally {
     for (const session of sessions) await session.close();

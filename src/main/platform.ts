@@ -56,8 +56,8 @@ export interface Platform extends Running {
 const MIGRATIONS = fileURLToPath(new URL('../../prisma/migrations', import.meta.url));
 const CHILD = fileURLToPath(new URL('./inference-child.ts', import.meta.url));
 const TRAINING_CHILD = fileURLToPath(new URL('./training-child.ts', import.meta.url));
-/** A training step may be long; a child that is silent for longer hangs. */
-const TRAINING_SILENCE_MS = 600_000;
+/** A step of training, or a call of a full-size network, may be long; a child that is silent for longer hangs. */
+const SILENCE_MS = 600_000;
 const DEFAULT_PORT = 4000;
 const SWEEP_MS = 1000;
 
@@ -123,11 +123,11 @@ export async function startWorker(config: Config, services: Services, log: Log):
     blobFolder: resolve(blobFolder(config)),
     threads: config.trainingThreads,
     openChild: () =>
-      createInferenceProcess<TrainMessage, TrainEvent>(TRAINING_CHILD, { silenceMs: TRAINING_SILENCE_MS }),
+      createInferenceProcess<TrainMessage, TrainEvent>(TRAINING_CHILD, { silenceMs: SILENCE_MS }),
     describeBundle,
     codeVersion,
   };
-  const inference = createInferenceProcess<PaintMessage, PaintEvent>(CHILD);
+  const inference = createInferenceProcess<PaintMessage, PaintEvent>(CHILD, { silenceMs: SILENCE_MS });
   const onError = (error: unknown) => log.error({ err: error }, 'a task failed');
   const handlers: Handlers = {
     train: {

@@ -9,13 +9,6 @@ import { openBlobs } from '../store/blobs.js';
 // Paintings and the API's answers come first.
 setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 
-const ALIVE_MS = 5000;
-
-serveChild<TrainMessage, TrainEvent>(async (request, tell, abort) => {
-  const alive = setInterval(() => tell({ type: 'alive' }), ALIVE_MS);
-  try {
-    await trainBundle(request, openBlobs(request.blobFolder), tell, abort);
-  } finally {
-    clearInterval(alive);
-  }
-});
+serveChild<TrainMessage, TrainEvent>((request, tell, abort) =>
+  trainBundle(request, openBlobs(request.blobFolder), tell, abort),
+);

@@ -2,8 +2,8 @@
 
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
-import { copyFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join, relative, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { AppError } from '../errors.js';
 import {
@@ -37,6 +37,14 @@ async function sha256OfFile(path: string): Promise<string> {
   return hash.digest('hex');
 }
 
+/** Files of a component's folder, however deep, by their names within the bundle. */
+async function filesOf(folder: string, component: string): Promise<string[]> {
+  const entries = await readdir(join(folder, component), { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => !entry.isDirectory())
+    .map(({ parentPath, name }) => relative(folder, join(parentPath, name)).split(sep).join('/'));
+}
+
 async function readUncondVector(folder: string, conventions: Conventions): Promise<Float32Array> {
   const bytes = await readFile(join(folder, UNCOND_VECTOR)).catch((cause) => {
     throw new AppError('NOT_FOUND', `the bundle lacks ${UNCOND_VECTOR}`, { field: 'bundle', cause });
@@ -59,7 +67,7 @@ async function readJson(path: string): Promise<unknown> {
   }
 }
 
-/** Reads and verifies a bundle: layout, manifest, and the hash of every file. Throws AppError on field 'bundle'. */
+/** Reads and verifies a bundle: layout, manifest, and the hash of every file that a painting depends on. Throws AppError on field 'bundle'. */
 export async function loadBundle(folder: string): Promise<Bundle> {
   const parsed = manifestSchema.safeParse(await readJson(join(folder, 'model_index.json')));
   if (!parsed.success) {
@@ -96,12 +104,10 @@ export async function loadBundle(folder: string): Promise<Bundle> {
   const learned = conventions.unconditional === 'learned';
   const uncondVector = learned ? await readUncondVector(folder, conventions) : undefined;
   const { files, ...rest } = conventions;
-  // What no hash covers would not be named by the bundle's hash.
-  for (const name of [
-    schedulerName,
-    ...(learned ? [UNCOND_VECTOR] : []),
-    ...Object.keys(components).map((component) => `${component}/model.onnx`),
-  ]) {
+  const parts = [];
+  for (const component of Object.keys(components)) parts.push(...(await filesOf(folder, component)));
+  // What no hash covers would not be named by the bundle's hash, such as weights that a graph reads from beside it.
+  for (const name of [schedulerName, ...(learned ? [UNCOND_VECTOR] : []), ...parts]) {
     if (!files[name]) {
       throw new AppError('CORRUPT', `the manifest gives no hash for ${name}; write the bundle again`, {
         field: 'bundle',

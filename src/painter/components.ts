@@ -2,7 +2,7 @@
 
 import { AppError } from '../errors.js';
 import { maskBounds } from '../imaging/mask-shapes.js';
-import { writeRegion } from '../imaging/tensor.js';
+import { scaleColours, writeRegion } from '../imaging/tensor.js';
 import type { MaskImage, RgbImage } from '../imaging/types.js';
 import { floats, type Session, type Tensor } from '../runtime/session.js';
 import type { Bundle } from './bundle.js';
@@ -51,6 +51,7 @@ export async function conditionOf(
 
 /** Z of a picture, or of its masked part alone (the square around the mask, the rest mid grey): [embedding]. */
 export function embedRegion(
+  { imageEncoderColours }: Conventions,
   imageEncoder: Session,
   picture: RgbImage,
   mask?: MaskImage,
@@ -60,6 +61,7 @@ export function embedRegion(
   const whole = { x0: 0, y0: 0, x1: picture.width, y1: picture.height };
   const pixels = new Float32Array(3 * side * side);
   writeRegion(pixels, 0, picture, mask, (mask && maskBounds(mask)) ?? whole, side);
+  scaleColours(pixels, side * side, imageEncoderColours);
   return runSingle(imageEncoder, { [name]: floats(pixels, [1, 3, side, side]) });
 }
 

@@ -23,6 +23,15 @@ export const REQUIRED_COMPONENTS: readonly Component[] = [
 /** Of a bundle whose `unconditional` is learned: conditionSize float32 numbers, little endian. */
 export const UNCOND_VECTOR = 'uncond_vector.bin';
 
+/** A name within the bundle's folder, with / between its parts: it may lead nowhere else. */
+const fileName = z
+  .string()
+  .refine(
+    (name) =>
+      !/[\\:\0]/.test(name) && name.split('/').every((part) => part !== '' && part !== '.' && part !== '..'),
+    'must name a file within the bundle: parts joined by /, none of them empty, . or ..',
+  );
+
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
 /** Everything that the painter may not guess: sizes, orders, and which value means what. */
@@ -40,10 +49,17 @@ export const conventionsSchema = z.object({
   unetInputOrder: z.array(z.enum(['noise', 'image', 'mask'])).length(3),
   /** What 1 means in the mask channel that the UNet sees. */
   unetMaskMeaning: z.enum(['keep', 'edit']),
-  /** nearest: the pixel at the cell's centre; any: a cell is edited when one of its pixels is. */
+  /** nearest: the cell's first pixel, at its top left (as torch's nearest); any: a cell is edited when one of its pixels is. */
   maskDownscale: z.enum(['nearest', 'any']),
   /** Value of hidden pixels in the masked image, in [-1, 1]. */
   maskedFill: z.number(),
+  /** What the image encoder takes its colours by, on values in [0, 1], as CLIP's do; absent: it takes [-1, 1]. */
+  imageEncoderColours: z
+    .strictObject({
+      mean: z.array(z.number()).length(3),
+      std: z.array(z.number().positive()).length(3),
+    })
+    .optional(),
   /** Width of the one token that the UNet takes: the mapper's output, or the brain adapter's where there is no mapper. */
   conditionSize: z.int().positive(),
   /** The condition of the unconditional half of guidance: zeros, or the vector in the file UNCOND_VECTOR. */
@@ -58,8 +74,8 @@ export const conventionsSchema = z.object({
   }),
   /** Side of the crop around the mask, as a multiple of the mask's longer side. */
   cropContext: z.number().min(1),
-  /** sha256 of every other file of the bundle. */
-  files: z.record(z.string(), sha256),
+  /** sha256 of every file that a painting depends on; what is beside the components' folders, such as README.md, is not. */
+  files: z.record(fileName, sha256),
 });
 export type Conventions = z.infer<typeof conventionsSchema>;
 

@@ -6,6 +6,7 @@ import { maskBounds } from '../imaging/mask-shapes.js';
 import { readPlanar, writePlanar } from '../imaging/tensor.js';
 import { matchTones } from '../imaging/tone.js';
 import type { MaskImage, RgbImage } from '../imaging/types.js';
+import { onDemand, openAll } from '../runtime/opening.js';
 import { floats, openSession, type Provider, type Session } from '../runtime/session.js';
 import type { Bundle } from './bundle.js';
 import {
@@ -52,6 +53,8 @@ export interface PaintRequest {
   readonly candidates?: number;
   /** Called after every call of the denoiser, which takes as many candidates of a painting as fit; counted over the job. */
   readonly onStep?: (done: number, total: number) => void;
+  /** Called after each network beside the denoiser, and whatever else may take long: a sign of life. */
+  readonly onPhase?: () => void;
   /** Looks at what becomes of the crop: asked after a step, and given the picture decoded if it says that one is due. */
   readonly preview?: { due(): boolean; show(crop: RgbImage): void };
   readonly abort?: AbortSignal;
@@ -75,12 +78,18 @@ export async function openPainter(
     brain_adapter: adapter,
     mapper,
   } = bundle.components;
-  const sessions = await Promise.all(
-    [unet!, encoder!, decoder!, adapter!, ...(mapper ? [mapper] : [])].map((path) =>
-      openSession(path, { ...options, seldom: path !== unet }),
+  const sessions = await openAll(
+    [unet!, encoder!, decoder!, adapter!, ...(mapper ? [mapper] : [])].map(
+      (path) => () => openSession(path, { ...options, seldom: path !== unet }),
     ),
   );
-  let imageEncoder: Promise<Session> | undefined;
+  const imageEncoder = onDemand(async () => {
+    const path = bundle.components.image_encoder;
+    if (path) return openSession(path, { ...options, seldom: true });
+    throw new AppError('UNSUPPORTED', 'this model has no image encoder, which this method needs', {
+      field: 'method',
+    });
+  });
   return {
     bundle,
     unet: sessions[0]!,
@@ -88,18 +97,10 @@ export async function openPainter(
     vaeDecoder: sessions[2]!,
     brainAdapter: sessions[3]!,
     mapper: sessions[4],
-    async imageEncoder() {
-      const path = bundle.components.image_encoder;
-      if (!path)
-        throw new AppError('UNSUPPORTED', 'this model has no image encoder, which this method needs', {
-          field: 'method',
-        });
-      imageEncoder ??= openSession(path, { ...options, seldom: true });
-      return imageEncoder;
-    },
+    imageEncoder: imageEncoder.get,
     async close() {
       for (const session of sessions) await session.close();
-      await (await imageEncoder)?.close();
+      await imageEncoder.close();
     },
   };
 }
@@ -107,7 +108,7 @@ export async function openPainter(
 /** Throws an AppError that names the field unless the request can be painted by this bundle. */
 export function checkRequest(
   bundle: Bundle,
-  request: Omit<PaintRequest, 'onStep' | 'preview' | 'abort'>,
+  request: Omit<PaintRequest, 'onStep' | 'onPhase' | 'preview' | 'abort'>,
 ): void {
   const fail = (field: string, message: string): never => {
     throw new AppError('BAD_INPUT', message, { field });
@@ -199,7 +200,7 @@ export function latentMask(
 export async function* paint(painter: Painter, request: PaintRequest): AsyncGenerator<Painting> {
   checkRequest(painter.bundle, request);
   const { conventions } = painter.bundle;
-  const { source, mask } = request;
+  const { source, mask, onPhase = () => {} } = request;
   const box = maskBounds(mask);
   if (!box)
     throw new AppError('BAD_INPUT', 'the mask covers no pixel; mark what may be painted', { field: 'mask' });
@@ -207,7 +208,9 @@ export async function* paint(painter: Painter, request: PaintRequest): AsyncGene
   const crop = await extractCrop(source, mask, plan);
   // A feather of about two network pixels hides the edge; it never reaches outside the mask.
   const weights = planBlend(mask, box, Math.max(1, (2 * plan.side) / plan.sizePx));
+  onPhase();
   const maskedLatents = await encodeLatents(painter, crop.image, crop.mask);
+  onPhase();
   const cells = latentMask(
     crop.mask,
     conventions.vaeScaleFactor,
@@ -217,6 +220,7 @@ export async function* paint(painter: Painter, request: PaintRequest): AsyncGene
   const { signal, paintings, seed } = request;
   const adapted = signal && (await adaptSignal(painter.brainAdapter, signal));
   const condition = adapted ? await conditionOf(painter, adapted) : unconditionalOf(painter.bundle);
+  onPhase();
   // Without a signal there is nothing to choose by.
   const candidates = adapted ? (request.candidates ?? conventions.defaults.candidates ?? 1) : 1;
   const guidanceScale = signal ? request.guidanceScale : 1;
@@ -244,10 +248,15 @@ export async function* paint(painter: Painter, request: PaintRequest): AsyncGene
         abort: request.abort,
       })) {
         const painted = matchTones(await decodeLatents(painter, latents), crop.image, crop.mask);
+        onPhase();
         const nearness =
           candidates > 1
-            ? cosine(await embedRegion(await painter.imageEncoder(), painted, crop.mask), adapted!)
+            ? cosine(
+                await embedRegion(conventions, await painter.imageEncoder(), painted, crop.mask),
+                adapted!,
+              )
             : 0;
+        onPhase();
         if (!best || nearness > best.nearness) best = { painted, nearness };
       }
     }

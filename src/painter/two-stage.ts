@@ -28,7 +28,7 @@ export async function openExemplarEncoder(
   const generator = await openSession(path, options);
   return {
     async encode(picture) {
-      const embedding = await embedRegion(encoder, picture);
+      const embedding = await embedRegion(painter.bundle.conventions, encoder, picture);
       return runSingle(generator, { [generator.inputs[0]!.name]: floats(embedding, [1, embedding.length]) });
     },
     close: () => generator.close(),
@@ -62,9 +62,11 @@ export async function* paintTwoStage(
     },
   };
   for await (const { image } of paint(painter, decoding)) decoded = image;
+  const signal = await exemplar.encode(decoded!);
+  request.onPhase?.();
   yield* paint(painter, {
     ...request,
-    signal: await exemplar.encode(decoded!),
+    signal,
     onStep: (done, total) => onStep?.(decodeSteps + done, decodeSteps + total),
   });
 }

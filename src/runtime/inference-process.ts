@@ -10,6 +10,7 @@ export type ToChild<Request> =
 
 /** From child to parent. */
 export type FromChild<Event> =
+  | { readonly type: 'alive'; readonly id: number }
   | { readonly type: 'event'; readonly id: number; readonly event: Event }
   | { readonly type: 'done'; readonly id: number }
   | {
@@ -85,6 +86,7 @@ export function createInferenceProcess<Request, Event>(
       const job = pending.get(message.id);
       if (!job) return;
       job.lastSign = performance.now();
+      if (message.type === 'alive') return;
       if (message.type === 'event') job.onEvent(message.event);
       else {
         pending.delete(message.id);

@@ -3,9 +3,20 @@
 import { isAppError } from '../errors.js';
 import type { FromChild, ToChild } from './inference-process.js';
 
-/** Serves requests from the parent until it is gone. `work` tells its events and stops when `abort` says so. */
+/** Work that leaves the event loop its turns gives a sign of life so often. */
+const ALIVE_MS = 5000;
+
+/**
+ * Serves requests from the parent until it is gone. `work` tells its events and stops when `abort` says so; where it blocks
+ * the event loop for long it calls `alive` now and then, else it would be taken for hanging.
+ */
 export function serveChild<Request, Event>(
-  work: (request: Request, tell: (event: Event) => void, abort: AbortSignal) => Promise<void>,
+  work: (
+    request: Request,
+    tell: (event: Event) => void,
+    abort: AbortSignal,
+    alive: () => void,
+  ) => Promise<void>,
 ): void {
   const aborts = new Map<number, AbortController>();
   /** A parent that is gone cannot listen: 'disconnect' then ends this process. */
@@ -14,8 +25,10 @@ export function serveChild<Request, Event>(
   async function run(id: number, request: Request): Promise<void> {
     const abort = new AbortController();
     aborts.set(id, abort);
+    const alive = () => void say({ type: 'alive', id });
+    const timer = setInterval(alive, ALIVE_MS);
     try {
-      await work(request, (event) => say({ type: 'event', id, event }), abort.signal);
+      await work(request, (event) => say({ type: 'event', id, event }), abort.signal, alive);
       say({ type: 'done', id });
     } catch (error) {
       const facts = isAppError(error)
@@ -23,6 +36,7 @@ export function serveChild<Request, Event>(
         : {};
       say({ type: 'failed', id, message: error instanceof Error ? error.message : String(error), ...facts });
     } finally {
+      clearInterval(timer);
       aborts.delete(id);
     }
   }

@@ -31,7 +31,11 @@ export interface TrainingBaseFacts {
   readonly prediction: 'epsilon' | 'v_prediction';
   /** Why its UNet cannot be trained on; undefined where it can. */
   readonly unetFault: string | undefined;
-  /** sha256 of every file. */
+  /** Width of its image encoder's embeddings; 0 where a mapper hides it. */
+  readonly embeddingSize: number;
+  /** What a masked picture takes, encoded for the training of its UNet. */
+  readonly poolSampleBytes: number;
+  /** sha256 of every file that a painting depends on. */
   readonly files: Readonly<Record<string, string>>;
 }
 

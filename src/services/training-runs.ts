@@ -174,6 +174,9 @@ export async function createTrainingRun(
   const settings = fillSettings(input.settings, {
     trainingStimuli: images.size - heldOut.size,
     prediction: facts.training.prediction,
+    voxels: sessions[0]!.voxels,
+    embeddingSize: facts.training.embeddingSize,
+    poolSampleBytes: facts.training.poolSampleBytes,
   });
   return prisma.$transaction(
     async (tx) => {

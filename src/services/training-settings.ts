@@ -109,6 +109,23 @@ const LIMITS: Readonly<Record<string, Limit | Readonly<Record<string, Limit>>>> 
   },
 };
 
+/** Weights that the engine can train in one stage: WebAssembly's 4 GiB over five numbers each. */
+const MOST_WEIGHTS = 214_000_000;
+/** A pool lies in memory whole, beside the networks. */
+const MOST_POOL_BYTES = 8 * 2 ** 30;
+
+/** Weights of a brain network: linear in, blocks of a norm and two linear layers, norm, linear out (train/models/brain.ts). */
+export function countBrainWeights(
+  { hidden, blocks }: Pick<BrainStageSettings, 'hidden' | 'blocks'>,
+  inputs: number,
+  outputs: number,
+): number {
+  const linear = (from: number, to: number) => (from + 1) * to;
+  const norm = 2 * hidden;
+  const block = norm + 2 * linear(hidden, hidden);
+  return linear(inputs, hidden) + blocks * block + norm + linear(hidden, outputs);
+}
+
 function fail(field: string, message: string): never {
   throw new AppError('BAD_INPUT', message, { field });
 }
@@ -131,13 +148,46 @@ function checkNumbers(values: object, limits: typeof LIMITS, path: string): void
   }
 }
 
+/** What settings are checked against. */
+export interface SettingsFacts {
+  readonly trainingStimuli: number;
+  readonly prediction: Prediction;
+  readonly voxels: number;
+  /** Width of the base's embeddings, as far as it is known without opening a network; else 0. */
+  readonly embeddingSize: number;
+  /** What a sample of the pool takes. */
+  readonly poolSampleBytes: number;
+}
+
+/** Refuses networks and pools that the engine has no room for. */
+function checkRoom(settings: TrainingSettings, facts: SettingsFacts): void {
+  const { voxels, embeddingSize, poolSampleBytes } = facts;
+  for (const stage of ['pseudoBrainGenerator', 'brainAdapter'] as const) {
+    const weights = countBrainWeights(settings[stage], voxels, embeddingSize);
+    if (weights <= MOST_WEIGHTS) continue;
+    const { hidden, blocks } = settings[stage];
+    fail(
+      `settings.${stage}.hidden`,
+      `${blocks} blocks of ${hidden} at ${voxels} voxels have ${weights} weights; at most ${MOST_WEIGHTS} can be trained`,
+    );
+  }
+  const { poolSize } = settings.diffusion;
+  const most = Math.floor(MOST_POOL_BYTES / poolSampleBytes);
+  if (poolSize > most)
+    fail(
+      'settings.diffusion.poolSize',
+      `a pool of ${poolSize} would take ${((poolSize * poolSampleBytes) / 2 ** 30).toFixed(1)} GiB of memory; with this base at most ${most} fit`,
+    );
+}
+
 /** Fills in the defaults and checks every value. Throws AppError BAD_INPUT on the first field at fault. */
 export function fillSettings(
   given: Given<TrainingSettings> | null | undefined,
-  facts: { trainingStimuli: number; prediction: Prediction },
+  facts: SettingsFacts,
 ): TrainingSettings {
   const settings = merge(defaults(facts.trainingStimuli, facts.prediction), given);
   checkNumbers(settings, LIMITS, 'settings');
+  checkRoom(settings, facts);
   const { sigmaLow, sigmaHigh, diffusion } = settings;
   if (sigmaLow > sigmaHigh)
     fail('settings.sigmaLow', `the lowest sigma (${sigmaLow}) is over the highest (${sigmaHigh})`);

@@ -16,9 +16,15 @@ const embeddingRow = (data: BrainData) => (stimulus: number, row: Float32Array) 
   row.set(data.embeddings.subarray(at, at + data.embeddingSize));
 };
 
-/** Stimuli of a batch, drawn with replacement among `stimuli`. */
-const pick = (rng: Rng, batch: number, stimuli: readonly number[]) =>
-  Array.from({ length: batch }, () => stimuli[rng.int(stimuli.length)]!);
+/**
+ * Stimuli of a batch, drawn among `stimuli`: none twice unless the batch is larger, since to the contrastive loss, whose
+ * target is the diagonal, a twin would be a stranger. The generator's state is all that a resumed run needs.
+ */
+export function pickStimuli(rng: Rng, batch: number, stimuli: readonly number[]): number[] {
+  const chosen: number[] = [];
+  while (chosen.length < batch) chosen.push(...rng.shuffle([...stimuli]).slice(0, batch - chosen.length));
+  return chosen;
+}
 
 /** Adds white noise of a standard deviation, in place; 0 draws nothing. */
 function addWhiteNoise(values: Float32Array, deviation: number, rng: Rng): void {
@@ -42,7 +48,7 @@ export function trainPseudoBrainGenerator(
     plan,
     (b) => pseudoBrainObjective(b, { ...size, outputs: voxels, batch: plan.batch, embeddingSize }),
     (rng) => {
-      const chosen = pick(rng, plan.batch, stimuli);
+      const chosen = pickStimuli(rng, plan.batch, stimuli);
       const embedding = rowsOf(chosen, embeddingSize, embeddingRow(data));
       addWhiteNoise(embedding.data as Float32Array, inputNoise, rng);
       return {
@@ -149,8 +155,8 @@ export function trainBrainAdapter(
         otherPseudo: pseudoStimuli !== undefined,
       }),
     (rng) => {
-      const chosen = pick(rng, plan.batch, stimuli);
-      const imagined = pseudoStimuli ? pick(rng, plan.batch, pseudoStimuli) : chosen;
+      const chosen = pickStimuli(rng, plan.batch, stimuli);
+      const imagined = pseudoStimuli ? pickStimuli(rng, plan.batch, pseudoStimuli) : chosen;
       const pseudo = rowsOf(imagined, voxels, (i, row) => {
         row.set(predicted.subarray(i * voxels, (i + 1) * voxels));
       });

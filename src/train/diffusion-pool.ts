@@ -1,6 +1,6 @@
 // The pool of encoded training pictures that the diffusion stage draws from: latents, masks, the regions' embeddings.
 
-import { writePlanar, writeRegion } from '../imaging/tensor.js';
+import { type ColourScale, scaleColours, writePlanar, writeRegion } from '../imaging/tensor.js';
 import type { MaskImage, RgbImage } from '../imaging/types.js';
 import type { Rng } from '../random.js';
 import type { Session } from '../runtime/session.js';
@@ -79,7 +79,13 @@ export async function buildPool(
   count: number,
   sample: (rng: Rng) => MaskedPicture | Promise<MaskedPicture>,
   rng: Rng,
-  options: { scale?: number; onProgress?: (done: number) => void; abort?: AbortSignal } = {},
+  options: {
+    scale?: number;
+    /** What the image encoder takes its colours by; absent: [-1, 1]. */
+    colours?: ColourScale | undefined;
+    onProgress?: (done: number) => void;
+    abort?: AbortSignal;
+  } = {},
 ): Promise<DiffusionPool> {
   const { imageSizePx: size, regionSizePx: region, latentSide, latentChannels, embeddingSize } = geometry;
   const cells = latentSide * latentSide;
@@ -108,6 +114,7 @@ export async function buildPool(
       means(await mapRows(networks.vaeEncoder, pixels, [3, size, size], batch), latent);
     pool.latents.set(await encode(whole), start * latent);
     pool.maskedLatents.set(await encode(masked), start * latent);
+    scaleColours(regions, region * region, options.colours);
     const embedded = await mapRows(networks.imageEncoder, regions, [3, region, region], batch);
     pool.embeddings.set(embedded, start * embeddingSize);
     options.onProgress?.(start + n);

@@ -2,6 +2,7 @@
 // A(G(Z(m.x_s)), sigma), as in the paper.
 
 import type { Rng } from '../random.js';
+import { openAll } from '../runtime/opening.js';
 import { floats, openSession, type Session, type Tensor } from '../runtime/session.js';
 import { addResidualNoise, type ResidualNoise } from './brain-stages.js';
 import type { DiffusionPool } from './diffusion-pool.js';
@@ -19,8 +20,9 @@ export async function pseudoSignalConditioner(
   noise: ResidualNoise,
   options: { threads?: number } = {},
 ): Promise<{ condition: Conditioner; close(): Promise<void> }> {
-  const generator: Session = await openSession(networks.pseudoBrainGenerator, options);
-  const adapter: Session = await openSession(networks.brainAdapter, options);
+  const models = [networks.pseudoBrainGenerator, networks.brainAdapter];
+  const sessions = await openAll(models.map((model) => () => openSession(model, options)));
+  const [generator, adapter] = sessions as [Session, Session];
   return {
     async condition(embeddings, rng) {
       const signals = await mapRows(generator, embeddings, [noise.data.embeddingSize]);

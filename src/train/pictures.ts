@@ -3,21 +3,28 @@
 import { resizeRgb } from '../imaging/decode.js';
 import { type MaskMode, sampleTrainingMask } from '../imaging/mask-sampler.js';
 import { maskBounds } from '../imaging/mask-shapes.js';
-import { writeRegion } from '../imaging/tensor.js';
+import { type ColourScale, scaleColours, writeRegion } from '../imaging/tensor.js';
 import type { RgbImage } from '../imaging/types.js';
 import type { Rng } from '../random.js';
 import type { Session } from '../runtime/session.js';
 import type { MaskedPicture } from './diffusion-pool.js';
 import { mapRows } from './rows.js';
 
-/** Z of whole pictures, as a stimulus is embedded: [pictures, embeddingSize]. */
-export async function embedPictures(encoder: Session, images: readonly RgbImage[]): Promise<Float32Array> {
+/** Z of whole pictures, as a stimulus is embedded: [pictures, embeddingSize]. They are asked for one by one, and let go. */
+export async function embedPictures(
+  encoder: Session,
+  count: number,
+  pictureOf: (index: number) => RgbImage | Promise<RgbImage>,
+  colours?: ColourScale,
+): Promise<Float32Array> {
   const side = Number(encoder.inputs[0]!.shape[2]);
-  const pixels = new Float32Array(images.length * 3 * side * side);
-  images.forEach((image, i) => {
+  const pixels = new Float32Array(count * 3 * side * side);
+  for (let i = 0; i < count; i++) {
+    const image = await pictureOf(i);
     const box = { x0: 0, y0: 0, x1: image.width, y1: image.height };
     writeRegion(pixels, i * 3 * side * side, image, undefined, box, side);
-  });
+  }
+  scaleColours(pixels, side * side, colours);
   return mapRows(encoder, pixels, [3, side, side]);
 }
 

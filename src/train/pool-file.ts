@@ -1,45 +1,51 @@
 // A diffusion pool as a file, so that a resumed run does not encode its pictures again.
 
 import { existsSync } from 'node:fs';
-import { readFile, rename, writeFile } from 'node:fs/promises';
 import type { DiffusionPool } from './diffusion-pool.js';
+import { bytesOf, readParts, writeParts } from './parts-file.js';
 
 const PARTS = ['latents', 'maskedLatents', 'keep', 'embeddings'] as const;
+type Part = (typeof PARTS)[number];
 
-async function readPool(path: string): Promise<DiffusionPool> {
-  const bytes = await readFile(path);
-  const headLength = bytes.readUInt32LE(0);
-  const head = JSON.parse(bytes.subarray(4, 4 + headLength).toString());
-  let at = 4 + headLength;
-  const parts = PARTS.map((name) => {
-    const part = new Float32Array(head.lengths[name]);
-    bytes.copy(Buffer.from(part.buffer), 0, at, at + part.byteLength);
-    at += part.byteLength;
-    return [name, part] as const;
+/** The pool in a file; undefined for a torn one, as a power cut leaves it. */
+async function readPool(path: string): Promise<DiffusionPool | undefined> {
+  return readParts(path, async (file) => {
+    if (file.sizeBytes < 4) return undefined;
+    const headLength = (await file.read(Buffer.alloc(4))).readUInt32LE(0);
+    if (file.sizeBytes < 4 + headLength) return undefined;
+    const head = parseHead((await file.read(Buffer.alloc(headLength))).toString());
+    if (!head) return undefined;
+    const { lengths, ...facts } = head;
+    const floats = PARTS.reduce((sum, name) => sum + lengths[name], 0);
+    if (file.sizeBytes !== 4 + headLength + 4 * floats) return undefined;
+    const parts = {} as Record<Part, Float32Array>;
+    for (const name of PARTS) parts[name] = await file.read(new Float32Array(lengths[name]));
+    return { ...facts, ...parts };
   });
-  if (at !== bytes.length) throw new Error(`${path} is truncated or has extra bytes; remove it`);
-  const { count, geometry, scale } = head;
-  return {
-    count,
-    geometry,
-    scale,
-    ...(Object.fromEntries(parts) as Record<(typeof PARTS)[number], Float32Array>),
-  };
+}
+
+type Head = Pick<DiffusionPool, 'count' | 'geometry' | 'scale'> & {
+  readonly lengths: Readonly<Record<Part, number>>;
+};
+
+function parseHead(text: string): Head | undefined {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The pool of an earlier run from its file, or a new one that is then kept there. */
 export async function cachedPool(path: string, build: () => Promise<DiffusionPool>): Promise<DiffusionPool> {
-  if (existsSync(path)) return readPool(path);
+  const kept = existsSync(path) ? await readPool(path) : undefined;
+  if (kept) return kept;
   const pool = await build();
   const { count, geometry, scale } = pool;
   const lengths = Object.fromEntries(PARTS.map((name) => [name, pool[name].length]));
   const head = Buffer.from(JSON.stringify({ count, geometry, scale, lengths }));
   const length = Buffer.alloc(4);
   length.writeUInt32LE(head.length);
-  const parts = PARTS.map((name) =>
-    Buffer.from(pool[name].buffer, pool[name].byteOffset, pool[name].byteLength),
-  );
-  await writeFile(`${path}.tmp`, Buffer.concat([length, head, ...parts]));
-  await rename(`${path}.tmp`, path);
+  await writeParts(path, [length, head, ...PARTS.map((name) => bytesOf(pool[name]))]);
   return pool;
 }

@@ -1,11 +1,11 @@
 // The trainer: runs the step graph, updates the flat vectors, writes and reads checkpoints that resume exactly.
 
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { AppError } from '../errors.js';
 import { encodeModel } from '../graph/onnx.js';
 import { createRng } from '../random.js';
 import { floats, openSession, type Provider, type Session, type Tensor } from '../runtime/session.js';
 import { createAdamwKernel, STATE_VECTORS } from './adamw-kernel.js';
+import { bytesOf, readParts, writeParts } from './parts-file.js';
 import type { Layout, StepGraph } from './step-graph.js';
 
 export interface StepResult {
@@ -166,40 +166,29 @@ export async function createTrainer(
       );
       const length = Buffer.alloc(4);
       length.writeUInt32LE(header.length);
-      const parts = STATE_VECTORS.map((name) =>
-        Buffer.from(state[name].buffer, state[name].byteOffset, state[name].byteLength),
-      );
-      try {
-        // One after the other: joined, they would take the state's memory a second time.
-        await writeFile(`${path}.tmp`, [Buffer.from(MAGIC), length, header, ...parts], { flush: true });
-        await rename(`${path}.tmp`, path);
-      } catch (error) {
-        // On a full disk the torn file would keep the disk full.
-        await rm(`${path}.tmp`, { force: true });
-        throw error;
-      }
+      const parts = STATE_VECTORS.map((name) => bytesOf(state[name]));
+      await writeParts(path, [Buffer.from(MAGIC), length, header, ...parts]);
     },
-    async load(path) {
-      const bytes = await readFile(path);
-      if (bytes.subarray(0, 8).toString() !== MAGIC) throw new Error(`${path} is not a checkpoint`);
-      const headerEnd = 12 + bytes.readUInt32LE(8);
-      const header = JSON.parse(bytes.subarray(12, headerEnd).toString());
-      const names = layout.parameters.map((p) => `${p.value.name}[${p.shape}]`);
-      if (header.graph !== step.graph.name || header.names.join() !== names.join()) {
-        throw new Error(
-          `${path} holds a checkpoint of another network (${header.graph}, ${header.size} weights)`,
-        );
-      }
-      if (bytes.length !== headerEnd + STATE_VECTORS.length * layout.size * 4)
-        throw new Error(`${path} is truncated or has extra bytes`);
-      STATE_VECTORS.forEach((name, i) => {
-        const { buffer, byteOffset, byteLength } = state[name];
-        const start = headerEnd + i * byteLength;
-        new Uint8Array(buffer, byteOffset, byteLength).set(bytes.subarray(start, start + byteLength));
-      });
-      done = header.done;
-      return header.extra;
-    },
+    load: (path) =>
+      readParts(path, async (file) => {
+        const start = file.sizeBytes < 12 ? Buffer.alloc(12) : await file.read(Buffer.alloc(12));
+        const headerLength = start.readUInt32LE(8);
+        if (start.subarray(0, 8).toString() !== MAGIC || file.sizeBytes < 12 + headerLength)
+          throw new Error(`${path} is not a checkpoint`);
+        const header = JSON.parse((await file.read(Buffer.alloc(headerLength))).toString());
+        const names = layout.parameters.map((p) => `${p.value.name}[${p.shape}]`);
+        if (header.graph !== step.graph.name || header.names.join() !== names.join()) {
+          throw new Error(
+            `${path} holds a checkpoint of another network (${header.graph}, ${header.size} weights)`,
+          );
+        }
+        // Before anything is taken over.
+        if (file.sizeBytes !== 12 + headerLength + STATE_VECTORS.length * layout.size * 4)
+          throw new Error(`${path} is truncated or has extra bytes`);
+        for (const name of STATE_VECTORS) await file.read(state[name]);
+        done = header.done;
+        return header.extra;
+      }),
     close: () => session.close(),
   };
 }

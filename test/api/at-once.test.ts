@@ -49,7 +49,14 @@ const facts = (hash: string, folder: string): BundleFacts => ({
   defaults: { steps: 4, guidanceScale: 2 },
   maxSteps: 1000,
   twoStage: true,
-  training: { components: [], prediction: 'epsilon', unetFault: undefined, files: {} },
+  training: {
+    components: [],
+    prediction: 'epsilon',
+    unetFault: undefined,
+    embeddingSize: 16,
+    poolSampleBytes: 1,
+    files: {},
+  },
 });
 
 test('a subject', () =>

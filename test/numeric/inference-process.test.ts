@@ -170,6 +170,17 @@ test(
 );
 
 test(
+  'work that tells nothing but leaves the event loop its turns is left alone for longer than the silence that is allowed',
+  async () => {
+    const entry = join(import.meta.dirname, '../support/quiet-child.ts');
+    const quiet = createInferenceProcess<number, never>(entry, { silenceMs: 8000 });
+    await quiet.run(11_000, () => {});
+    await quiet.close();
+  },
+  TIMEOUT_MS,
+);
+
+test(
   'closing ends the child, and a job that it held is lost',
   async () => {
     const own = createInferenceProcess<PaintMessage, PaintEvent>(ENTRY);

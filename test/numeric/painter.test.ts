@@ -15,6 +15,7 @@ import {
   type PaintRequest,
   paint,
 } from '../../src/painter/painter.js';
+import type { Session } from '../../src/runtime/session.js';
 import { noisyPicture, TINY, tinySignal, writeTinyBundle } from '../support/tiny-bundle.js';
 
 let folder: string;
@@ -56,6 +57,36 @@ async function refusal(attempt: Promise<unknown>): Promise<AppError> {
   expect(error).toBeInstanceOf(AppError);
   return error as AppError;
 }
+
+describe('signs of life', () => {
+  test('one comes between any two calls of networks, be it a step or a phase', async () => {
+    const happened: string[] = [];
+    const watched = (name: string, session: Session): Session => ({
+      ...session,
+      run: (feeds, fetches) => {
+        happened.push(name);
+        return session.run(feeds, fetches);
+      },
+    });
+    const by: Painter = {
+      ...painter,
+      unet: watched('unet', painter.unet),
+      vaeEncoder: watched('encoder', painter.vaeEncoder),
+      vaeDecoder: watched('decoder', painter.vaeDecoder),
+      brainAdapter: watched('adapter', painter.brainAdapter),
+      imageEncoder: async () => watched('image encoder', await painter.imageEncoder()),
+    };
+    const sign = () => void happened.push('sign');
+    await all({ ...BASE, candidates: 3, paintings: 2, onStep: sign, onPhase: sign }, by);
+    const calls = happened.filter((what) => what !== 'sign');
+    expect(new Set(calls).size).toBe(5);
+    expect(calls.filter((what) => what === 'decoder')).toHaveLength(6);
+    for (const [i, what] of happened.entries())
+      if (what !== 'sign') expect([what, happened[i + 1]]).toEqual([what, 'sign']);
+    // The crop is cut before the first.
+    expect(happened[0]).toBe('sign');
+  });
+});
 
 describe('paintings', () => {
   test('the same request gives the same bytes; seed, index, signal and guidance each change them', async () => {

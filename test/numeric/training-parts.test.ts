@@ -11,6 +11,7 @@ import type { TrainingData } from '../../src/jobs/training-data.js';
 import { heldOutCorrelation, heldOutIdentification } from '../../src/jobs/training-metrics.js';
 import { createRng } from '../../src/random.js';
 import { createBrainData } from '../../src/train/brain-data.js';
+import { pickStimuli } from '../../src/train/brain-stages.js';
 import { linear } from '../../src/train/layers.js';
 import { meanSquaredError } from '../../src/train/losses.js';
 import { buildStepGraph } from '../../src/train/step-graph.js';
@@ -122,4 +123,25 @@ test('identification finds right embeddings always, and those of other stimuli n
   });
   const shifted = Float32Array.from([...right.slice(8), ...right.slice(0, 8)]);
   expect(heldOutIdentification(brain, shifted).retrieval.forward.mean).toBe(0);
+});
+
+test('a batch has no stimulus twice while there are others, every stimulus has its turn, and the state is the generator', () => {
+  const rng = createRng(6);
+  const stimuli = Array.from({ length: 12 }, (_, i) => 100 + 3 * i);
+  const counts = new Map(stimuli.map((stimulus) => [stimulus, 0]));
+  for (let i = 0; i < 600; i++) {
+    const chosen = pickStimuli(rng, 8, stimuli);
+    expect(new Set(chosen).size).toBe(8);
+    for (const stimulus of chosen) counts.set(stimulus, counts.get(stimulus)! + 1);
+  }
+  // 400 each, with a standard deviation of 11.5.
+  for (const count of counts.values()) expect(Math.abs(count - 400)).toBeLessThan(60);
+  expect(pickStimuli(rng, 12, stimuli).sort((a, b) => a - b)).toEqual(stimuli);
+  const many = pickStimuli(rng, 30, stimuli);
+  for (const stimulus of stimuli) expect([2, 3]).toContain(many.filter((other) => other === stimulus).length);
+  const state = rng.state();
+  const next = pickStimuli(rng, 8, stimuli);
+  rng.restore(state);
+  expect(pickStimuli(rng, 8, stimuli)).toEqual(next);
+  expect(pickStimuli(rng, 8, stimuli)).not.toEqual(next);
 });

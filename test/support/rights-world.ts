@@ -69,6 +69,8 @@ const bundle = {
     components: ['image_encoder'],
     prediction: 'epsilon',
     unetFault: undefined,
+    embeddingSize: 16,
+    poolSampleBytes: 1,
     files: {},
   },
 } as const;

@@ -267,6 +267,26 @@ describe('normalisation', () => {
     expect([...zScoreBy(Float32Array.of(1, 2, 3, -5), 1, [0, 1, 2]).data].slice(0, 3)).toEqual([-1, 0, 1]);
   });
 
+  test('the same to the last bit as voxel by voxel, with constant and damaged voxels among them', () => {
+    const [trials, voxels] = [31, 17];
+    const betas = Float32Array.from({ length: trials * voxels }, (_, i) => Math.sin(i * i) * 10 ** (i % 5));
+    for (let t = 0; t < trials; t++) betas[t * voxels + 3] = 0.1;
+    betas[8 * voxels + 5] = Number.NaN;
+    const fit = Array.from({ length: trials }, (_, t) => t).filter((t) => t % 4 !== 1);
+    const expected = new Float32Array(betas.length);
+    for (let v = 0; v < voxels; v++) {
+      let [mean, sum] = [0, 0];
+      for (const t of fit) mean += betas[t * voxels + v]! / fit.length;
+      for (const t of fit) sum += (betas[t * voxels + v]! - mean) ** 2;
+      const std = Math.sqrt(sum / (fit.length - 1));
+      if (v === 3 || v === 5) continue;
+      for (let t = 0; t < trials; t++) expected[t * voxels + v] = (betas[t * voxels + v]! - mean) / std;
+    }
+    const { data, constantVoxels } = zScoreBy(betas, voxels, fit);
+    expect(constantVoxels).toBe(2);
+    expect(Buffer.compare(Buffer.from(data.buffer), Buffer.from(expected.buffer))).toBe(0);
+  });
+
   test('voxels without variance become 0 and are counted; one trial has no variance at all', () => {
     const { data, constantVoxels } = zScoreSession(Float32Array.of(0.1, 1, 0.1, 3, 0.1, 5), 2);
     expect([...data]).toEqual([0, -1, 0, 0, 0, 1]);

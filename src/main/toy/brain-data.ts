@@ -48,7 +48,7 @@ export async function simulateBrainData(
   const embeddings = new Float32Array(count * embeddingSize);
   for (let i = 0; i < count; i += 256) {
     const images = specs.slice(i, i + 256).map((spec) => drawScene(spec, TOY.imageSizePx, photographs));
-    embeddings.set(await embedPictures(encoder, images), i * embeddingSize);
+    embeddings.set(await embedPictures(encoder, images.length, (k) => images[k]!), i * embeddingSize);
   }
   await encoder.close();
   const stimulusOfTrial = Int32Array.from({ length: count * REPETITIONS }, (_, t) =>
