@@ -11,3 +11,7 @@ UNION SELECT request_sha256 FROM paint_job_batch WHERE request_sha256 = ANY ($1:
 UNION SELECT png_sha256 FROM painting WHERE png_sha256 = ANY ($1::text[])
 UNION SELECT png_sha256 FROM study_picture WHERE png_sha256 = ANY ($1::text[])
 UNION SELECT thumbnail_sha256 FROM painting WHERE thumbnail_sha256 = ANY ($1::text[])
+UNION SELECT items_sha256 FROM benchmark WHERE items_sha256 = ANY ($1::text[])
+UNION SELECT protocol_sha256 FROM study WHERE protocol_sha256 = ANY ($1::text[])
+UNION SELECT consent_sha256 FROM study_rater WHERE consent_sha256 = ANY ($1::text[])
+UNION SELECT consent_sha256 FROM study_event WHERE consent_sha256 = ANY ($1::text[])
