@@ -60,6 +60,11 @@ export async function toPayload<K extends string, V>(
   }
 }
 
+/** GraphQL's own errors and Apollo's, which carry their code: what is wrong with a request, in words for its sender. */
+const isGraphQLError = (cause: unknown): cause is GraphQLError =>
+  cause instanceof Error &&
+  (cause.name.startsWith('GraphQL') || typeof (cause as Partial<GraphQLError>).extensions?.code === 'string');
+
 /** An error as a caller may see it. Faults of ours are logged under an id, and only the id is shown. */
 export function formatError(
   log: Log,
@@ -77,9 +82,9 @@ export function formatError(
     counted(code);
     return { message: cause.message, ...place, extensions: { code, ...(field ? { field } : {}) } };
   }
-  if (cause instanceof Error && cause.name.startsWith('GraphQL')) {
+  if (isGraphQLError(cause)) {
     const { code: given = 'BAD_REQUEST', retryAfterSeconds } = {
-      ...(cause as GraphQLError).extensions,
+      ...cause.extensions,
       ...formatted.extensions,
     };
     // The parser has no code of its own for a document that goes on for too long.

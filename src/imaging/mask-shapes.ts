@@ -72,11 +72,16 @@ export function presetMask(preset: MaskPreset, width: number, height: number): M
     );
   } else {
     const { left, top } = preset;
-    const inside =
-      left >= 0 && top >= 0 && left + preset.width <= 1.000001 && top + preset.height <= 1.000001;
-    if (!inside || !(preset.width > 0) || !(preset.height > 0)) {
+    const fits = (from: number, extent: number) => extent > 0 && from + extent <= 1.000001;
+    const wrong = Object.entries({
+      left: left >= 0 && left < 1,
+      top: top >= 0 && top < 1,
+      width: fits(left, preset.width),
+      height: fits(top, preset.height),
+    }).find(([, good]) => !good);
+    if (wrong) {
       throw new AppError('BAD_INPUT', 'the shape must lie inside the picture: fractions from 0 to 1', {
-        field: 'preset',
+        field: wrong[0],
       });
     }
     const [x0, y0] = [left * width, top * height];
@@ -95,7 +100,7 @@ export function presetMask(preset: MaskPreset, width: number, height: number): M
           });
     fillMaskPolygon(mask, points, 255);
   }
-  if (!maskBounds(mask)) throw new AppError('BAD_INPUT', 'the mask covers no pixel', { field: 'preset' });
+  if (!maskBounds(mask)) throw new AppError('BAD_INPUT', 'the mask covers no pixel', { field: 'shape' });
   return mask;
 }
 

@@ -46,8 +46,8 @@ function sliceOf({ first, after, last, before }: PageArguments): { slice: Slice;
     throw new AppError('BAD_INPUT', `${field} must be from 0 to ${MAX_PAGE}, it is ${count}`, { field });
   if (first != null ? before != null : after != null)
     throw new AppError('BAD_INPUT', 'after goes with first, before with last', { field });
-  const cursor = first != null ? after : before;
-  const from = cursor != null ? { skip: 1, cursor: { id: decodeCursor(cursor, 'cursor') } } : {};
+  const [cursor, name] = first != null ? [after, 'after'] : [before, 'before'];
+  const from = cursor != null ? { skip: 1, cursor: { id: decodeCursor(cursor, name) } } : {};
   return { slice: { take: (first != null ? 1 : -1) * (count + 1), ...from }, count };
 }
 

@@ -168,7 +168,7 @@ test('mask: what is transparent is kept; what is half so is grey', async () => {
 
 test('mask shapes outside the picture, and lengths that are missing', async () => {
   const box = { imageId: ids.image, shape: 'RECTANGLE', left: 0.5, top: 0, width: 0.8, height: 0.5 };
-  await refuses(() => lab.send(SHAPE, { input: box }), 'preset', 'BAD_INPUT');
+  await refuses(() => lab.send(SHAPE, { input: box }), 'width', 'BAD_INPUT');
   await refuses(
     () => lab.send(SHAPE, { input: { imageId: ids.image, shape: 'BORDER' } }),
     'border',

@@ -17,8 +17,8 @@ const types = Object.values(schema.getTypeMap()).filter(
 );
 /** Arguments of every page; PageInfo and Query describe them once. */
 const PAGE = ['first', 'after', 'last', 'before'];
-/** Read with what they belong to, never by themselves. */
-const PARTS = ['StudyRater'];
+/** Read with what they belong to, never by themselves: what raters see of a study, and they of it, has no other address. */
+const PARTS = ['StudyRater', 'RaterStudy', 'RaterScreen', 'RaterPicture'];
 
 test('every type, field, argument, input field and enum value has a description', () => {
   const bare: string[] = [];
