@@ -120,10 +120,11 @@ test('statements do not grow with the rows', async () => {
   await add(1);
   const count = async () => {
     const counts: Record<string, number> = {};
+    const { label } = await lab.services.store.prisma.subject.findFirstOrThrow();
     for (const { place, text } of documents) {
       const id = text.includes('paintJob(id') ? undefined : `PaintJobBatch_${batchId}`;
       const job = await lab.services.store.prisma.paintJob.findFirstOrThrow();
-      counts[place] = await statementsOf(text, { id: id ?? `PaintJob_${job.id}` });
+      counts[place] = await statementsOf(text, { id: id ?? `PaintJob_${job.id}`, label, stimulus: 'a' });
     }
     return counts;
   };
