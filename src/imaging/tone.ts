@@ -34,31 +34,45 @@ function halve({ side, values, weights }: Field): Field {
   return out;
 }
 
-/** Between the centres of the grid's cells, bilinear; positions in cells, edges held. */
-function sampleAt({ side, values }: Field, x: number, y: number, k: number): number {
-  const [cx, cy] = [Math.max(0, Math.min(side - 1, x - 0.5)), Math.max(0, Math.min(side - 1, y - 0.5))];
-  const [x0, y0] = [Math.floor(cx), Math.floor(cy)];
-  const [x1, y1] = [Math.min(side - 1, x0 + 1), Math.min(side - 1, y0 + 1)];
-  const at = (px: number, py: number) => values[3 * (py * side + px) + k]!;
-  const [fx, fy] = [cx - x0, cy - y0];
-  return (
-    (at(x0, y0) * (1 - fx) + at(x1, y0) * fx) * (1 - fy) + (at(x0, y1) * (1 - fx) + at(x1, y1) * fx) * fy
-  );
+/** Where `count` positions at even distances lie between the centres of `side` cells: the cell before, the share of the next. */
+function between(count: number, side: number): { readonly cell: Int32Array; readonly share: Float32Array } {
+  const cell = new Int32Array(count);
+  const share = new Float32Array(count);
+  for (let i = 0; i < count; i++) {
+    const at = Math.max(0, Math.min(side - 1, ((i + 0.5) * side) / count - 0.5));
+    cell[i] = Math.min(Math.floor(at), Math.max(0, side - 2));
+    share[i] = at - cell[i]!;
+  }
+  return { cell, share };
+}
+
+/** The field at `count` x `count` positions, bilinear, edges held: [y][x][channel]. */
+function enlarge({ side, values }: Field, count: number): Float32Array {
+  const { cell, share } = between(count, side);
+  const [right, below] = side > 1 ? [3, 3 * side] : [0, 0];
+  const out = new Float32Array(3 * count * count);
+  for (let y = 0, to = 0; y < count; y++) {
+    const fy = share[y]!;
+    for (let x = 0; x < count; x++) {
+      const fx = share[x]!;
+      const from = 3 * (cell[y]! * side + cell[x]!);
+      for (let k = from; k < from + 3; k++, to++) {
+        const upper = values[k]! + fx * (values[k + right]! - values[k]!);
+        const lower = values[k + below]! + fx * (values[k + below + right]! - values[k + below]!);
+        out[to] = upper + fy * (lower - upper);
+      }
+    }
+  }
+  return out;
 }
 
 /** Fills what is not known from coarser and coarser averages (pull and push: Gortler et al. 1996, The Lumigraph, 3.2). */
 function fill(field: Field): Field {
   if (field.side === 1) return field;
-  const coarse = fill(halve(field));
-  const { side, weights } = field;
-  const values = new Float32Array(field.values);
-  for (let i = 0; i < side * side; i++) {
-    const [x, y] = [i % side, Math.floor(i / side)];
-    for (let k = 0; k < 3; k++) {
-      const guess = sampleAt(coarse, (x + 0.5) / 2, (y + 0.5) / 2, k);
-      values[3 * i + k] = guess + weights[i]! * (values[3 * i + k]! - guess);
-    }
-  }
+  const { side, values: known, weights } = field;
+  const values = enlarge(fill(halve(field)), side);
+  for (let i = 0; i < values.length; i++)
+    values[i]! += weights[Math.floor(i / 3)]! * (known[i]! - values[i]!);
   return { side, values, weights };
 }
 
@@ -74,12 +88,14 @@ export function matchTones(painted: RgbImage, source: RgbImage, mask: MaskImage)
   const sums = new Float32Array(3 * side * side);
   const counts = new Float32Array(side * side);
   let kept = 0;
-  for (let i = 0; i < size * size; i++) {
-    if (mask.data[i] === 255) continue;
-    kept += 1;
-    const cell = cellOf[Math.floor(i / size)]! * side + cellOf[i % size]!;
-    counts[cell]! += 1;
-    for (let k = 0; k < 3; k++) sums[3 * cell + k]! += source.data[3 * i + k]! - painted.data[3 * i + k]!;
+  for (let y = 0, i = 0; y < size; y++) {
+    for (let x = 0; x < size; x++, i++) {
+      if (mask.data[i] === 255) continue;
+      kept += 1;
+      const cell = cellOf[y]! * side + cellOf[x]!;
+      counts[cell]! += 1;
+      for (let k = 0; k < 3; k++) sums[3 * cell + k]! += source.data[3 * i + k]! - painted.data[3 * i + k]!;
+    }
   }
   if (kept === 0) return painted;
   const whole = (size / side) ** 2;
@@ -88,14 +104,12 @@ export function matchTones(painted: RgbImage, source: RgbImage, mask: MaskImage)
     values: sums.map((sum, i) => sum / Math.max(1, counts[Math.floor(i / 3)]!)),
     weights: counts.map((count) => Math.min(1, count / whole)),
   });
+  const shift = enlarge(field, size);
   const data = new Uint8Array(painted.data);
   for (let i = 0; i < size * size; i++) {
     if (mask.data[i] !== 255) continue;
-    const [x, y] = [((i % size) + 0.5) * (side / size), (Math.floor(i / size) + 0.5) * (side / size)];
-    for (let k = 0; k < 3; k++) {
-      const value = painted.data[3 * i + k]! + sampleAt(field, x, y, k);
-      data[3 * i + k] = Math.max(0, Math.min(255, Math.round(value)));
-    }
+    for (let k = 3 * i; k < 3 * i + 3; k++)
+      data[k] = Math.max(0, Math.min(255, Math.round(data[k]! + shift[k]!)));
   }
   return { width: size, height: size, data };
 }
