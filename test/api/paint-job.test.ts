@@ -61,7 +61,7 @@ async function submit(change: object): Promise<string> {
 
 const read = (id: string) => ask<Job>(`query($id: ID!) { paintJob(id: $id) { ${JOB} } }`, { id });
 
-async function until(id: string, wanted: (job: Job) => boolean, timeoutMs = 40_000): Promise<Job> {
+async function until(id: string, wanted: (job: Job) => boolean, timeoutMs = 80_000): Promise<Job> {
   for (const end = Date.now() + timeoutMs; ; await new Promise((done) => setTimeout(done, 40))) {
     const job = await read(id);
     if (wanted(job)) return job;
