@@ -65,6 +65,12 @@ const isGraphQLError = (cause: unknown): cause is GraphQLError =>
   cause instanceof Error &&
   (cause.name.startsWith('GraphQL') || typeof (cause as Partial<GraphQLError>).extensions?.code === 'string');
 
+/** No connection came free in time: Prisma's word for it (no transaction could begin) and the driver's. */
+const isBusy = (cause: unknown): boolean =>
+  cause instanceof Error &&
+  ((cause as { code?: unknown }).code === 'P2028' ||
+    cause.message.startsWith('timeout exceeded when trying to connect'));
+
 /** An error as a caller may see it. Faults of ours are logged under an id, and only the id is shown. */
 export function formatError(
   log: Log,
@@ -92,6 +98,12 @@ export function formatError(
     counted(KNOWN_CODES.has(String(code)) ? String(code) : 'OTHER');
     const wait = retryAfterSeconds === undefined ? {} : { retryAfterSeconds };
     return { message: formatted.message, ...place, extensions: { code, ...wait } };
+  }
+  if (isBusy(cause)) {
+    counted('UNAVAILABLE');
+    log.warn({ err: cause, path }, 'the database had no connection free');
+    const message = 'the server has more to do than it can; nothing was done, try again later';
+    return { message, ...place, extensions: { code: 'UNAVAILABLE' } };
   }
   counted('INTERNAL');
   const errorId = randomUUID();
