@@ -3,10 +3,7 @@
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import pg from 'pg';
-import { createApiServer } from '../src/api/server.js';
-import { AppError } from '../src/errors.js';
-import { createLog } from '../src/log.js';
-import { localViewer } from '../src/services/sign-in.js';
+import { createBareApi } from '../test/support/bare-api.js';
 import { openTestServices } from '../test/support/paint-lab.js';
 
 /** Each side may hold as many connections as our server does by default. */
@@ -15,16 +12,7 @@ const [kind, url, folder] = process.argv.slice(2) as [string, string, string];
 
 async function startOurs(): Promise<string> {
   const services = openTestServices(url, folder, CONNECTIONS);
-  const api = await createApiServer({
-    services,
-    log: createLog('error'),
-    modelFolders: [],
-    describeBundle: async () => {
-      throw new AppError('NOT_FOUND', 'no bundle', { field: 'folder' });
-    },
-    maxUploadBytes: 1,
-    localViewer: await localViewer(services),
-  });
+  const api = await createBareApi(services);
   return `${await api.listen(0, '127.0.0.1')}/graphql`;
 }
 

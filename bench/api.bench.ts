@@ -6,12 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
-import { createApiServer } from '../src/api/server.js';
-import { AppError } from '../src/errors.js';
-import { createLog } from '../src/log.js';
-import { localViewer } from '../src/services/sign-in.js';
 import { startEmbeddedPostgres } from '../src/store/embedded-postgres.js';
 import { migrate } from '../src/store/migrate.js';
+import { createBareApi } from '../test/support/bare-api.js';
 import { openTestServices, type PaintParts, writePaintParts } from '../test/support/paint-lab.js';
 import { compareSides } from './api-compare.js';
 import { median } from './api-load.js';
@@ -36,16 +33,7 @@ async function openLab(name: string) {
   await migrate(url.href, 'prisma/migrations');
   const services = { ...openTestServices(url.href, join(folder, 'blobs'), 4), maxUnfinishedJobs: 1_000_000 };
   const parts = await writePaintParts(services, '01', 100);
-  const api = await createApiServer({
-    services,
-    log: createLog('error'),
-    modelFolders: [],
-    describeBundle: async () => {
-      throw new AppError('NOT_FOUND', 'no bundle', { field: 'folder' });
-    },
-    maxUploadBytes: 1,
-    localViewer: await localViewer(services),
-  });
+  const api = await createBareApi(services);
   const address = await api.listen(0, '127.0.0.1');
   return {
     url: url.href,

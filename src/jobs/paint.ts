@@ -19,6 +19,9 @@ import { jobRunSeconds, jobWaitSeconds, stepSeconds } from '../telemetry/metrics
 
 const PREVIEW_PX = 128;
 
+/** How an attempt is counted whose error has one of these codes; any other has failed. */
+const OUTCOMES: Readonly<Record<string, string>> = { CANCELLED: 'CANCELLED', UNAVAILABLE: 'RELEASED' };
+
 async function gather(services: Services, jobId: string): Promise<PaintMessage> {
   const job = await services.store.prisma.paintJob.findUniqueOrThrow({
     where: { id: jobId },
@@ -113,8 +116,11 @@ export async function runPaintJob(
     await writing;
     // A failure without a code is a fault of ours: it is logged, tried again, and never shown.
     const known = isAppError(error) || (error instanceof InferenceFailedError && error.code !== undefined);
-    ended(!known ? 'LOST' : error.code === 'CANCELLED' ? 'CANCELLED' : 'FAILED');
-    if (!known) throw error;
+    if (!known) {
+      ended('LOST');
+      throw error;
+    }
+    ended(OUTCOMES[error.code!] ?? 'FAILED');
     if (error.code === 'UNAVAILABLE') {
       await pauseOwnDevice(services, job.workerId!, error.message);
       await releasePaintJob(services, job, error.message);

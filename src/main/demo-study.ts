@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadConfig } from '../config.js';
 import { createLog } from '../log.js';
+import { MindPainter } from '../sdk/client.js';
 import { designOf, type StudyProtocol } from '../services/study-protocol.js';
 import type { StudyResults } from '../services/study-results.js';
 import { type ExportedStudy, verifyExport } from '../services/study-verification.js';
@@ -43,8 +44,9 @@ function plantedModel({ arms, criteria }: StudyProtocol): RaterModel {
   };
 }
 
-async function paintBenchmark(client: Client): Promise<string> {
-  const { imageIds, signals, modelId } = await uploadStudyLab(client, 100);
+async function paintBenchmark(baseUrl: string, client: Client): Promise<string> {
+  const mp = new MindPainter({ url: baseUrl });
+  const { imageIds, signals, modelId } = await uploadStudyLab(mp, 100).finally(() => mp.close());
   say(`uploaded ${imageIds.length} pictures and the scans of ${signals.length} stimuli`);
   const { createBenchmark } = await client.send<{ createBenchmark: { benchmark: { id: string } } }>(
     `mutation($input: CreateBenchmarkInput!) { createBenchmark(input: $input) { benchmark { id } ${ERRORS} } }`,
@@ -94,7 +96,7 @@ async function step<T>(client: Client, name: string, input: object, selection = 
 
 async function main(baseUrl: string) {
   const client = createClient(baseUrl);
-  const benchmarkId = await paintBenchmark(client);
+  const benchmarkId = await paintBenchmark(baseUrl, client);
   await writeFile(
     join(out, 'pairs.png'),
     await client.download(`/files/benchmarks/${benchmarkId.slice('Benchmark_'.length)}/pairs.png`),

@@ -4,7 +4,6 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, parse, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadConfig } from '../config.js';
-import { writeNpy } from '../fmri/npy.js';
 import { makeContactSheet, type SheetCell, tintMask } from '../imaging/contact-sheet.js';
 import { countDifferentOutside } from '../imaging/crop.js';
 import { decodeRgb, encodePng } from '../imaging/decode.js';
@@ -15,11 +14,10 @@ import { createRng } from '../random.js';
 import { MindPainter } from '../sdk/client.js';
 import { KINDS } from '../toy/kinds.js';
 import { drawPhotographSizeScene, PLACES, SPOTS } from '../toy/photograph-scene.js';
-import { drawScene, type SceneSpec, sampleScene } from '../toy/scene.js';
-import { simulateSessions } from '../toy/subject.js';
+import { drawScene, sampleScene } from '../toy/scene.js';
+import { type Stimulus, uploadSimulatedScans } from './demo/scans.js';
 import { endProgram } from './end-program.js';
 import { startPlatform } from './platform.js';
-import { toySubject } from './toy/brain-data.js';
 import { TOY } from './toy/settings.js';
 
 const HELP = `npm run demo -- [options]
@@ -64,11 +62,6 @@ if (options.help) {
 }
 const started = performance.now();
 const out = resolve(options.out);
-
-interface Stimulus {
-  readonly name: string;
-  readonly spec: SceneSpec;
-}
 
 /** Pictures that the simulated subject saw; none was used in training. */
 function drawStimuli(count: number): Stimulus[] {
@@ -130,37 +123,17 @@ function showProgress(line: string, ended: boolean): void {
   else if (ended) say(line);
 }
 
-/** Uploads the simulated subject's sessions; gives the trials of each stimulus. */
-async function uploadScans(mp: MindPainter, stimuli: readonly Stimulus[]): Promise<Map<string, string[]>> {
-  const { id: subjectId } = await mp.subjects.create('sub-01', { simulated: true });
-  const trialsOf = new Map<string, string[]>();
-  const specs = stimuli.map((stimulus) => stimulus.spec);
-  for (const { label, trials, betas } of simulateSessions(
-    toySubject(),
-    specs,
-    3,
-    createRng(TOY.seeds.test + 6),
-  )) {
-    const rows = trials.map((trial) => `${stimuli[trial.stimulus]!.name},${trial.repetition}`);
-    const session = await mp.subjects.importSession({
-      subjectId,
-      label: `demo${label}`,
-      betas: writeNpy(betas, [trials.length, TOY.voxels]),
-      trials: Buffer.from(['stimulus,repetition', ...rows].join('\n')),
-    });
-    for await (const trial of mp.subjects.trials({ sessionId: session.id }))
-      trialsOf.set(trial.stimulus, [...(trialsOf.get(trial.stimulus) ?? []), trial.id]);
-    say(`uploaded session ${label}: ${trials.length} trials x ${TOY.voxels} voxels (simulated)`);
-  }
-  return trialsOf;
-}
-
 async function main(
   mp: MindPainter,
   sources: readonly Source[],
 ): Promise<{ paintings: number; different: number; sheet: string }> {
   const stimuli = drawStimuli(60);
-  const trialsOf = await uploadScans(mp, stimuli);
+  const trialsOf = await uploadSimulatedScans(
+    mp,
+    stimuli,
+    { prefix: 'demo', repetitions: 3, seed: TOY.seeds.test + 6 },
+    say,
+  );
   // The columns: the first stimuli of different kinds.
   const kinds = new Set<string>();
   const columns = stimuli.filter(({ spec }) => {

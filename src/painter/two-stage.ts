@@ -25,7 +25,7 @@ export async function openExemplarEncoder(
       field: 'method',
     });
   }
-  const generator = await openSession(path, options);
+  const generator = await openSession(path, { ...options, seldom: true });
   return {
     async encode(picture) {
       const embedding = await embedRegion(painter.bundle.conventions, encoder, picture);

@@ -1,7 +1,7 @@
 // A study's protocol: what raters are shown and asked, and the rules; checked, and turned into the parameters of a design.
 
 import { design } from '../design/design.js';
-import type { CatchTrials, DesignItem, DesignParameters } from '../design/parameters.js';
+import type { DesignParameters } from '../design/parameters.js';
 import { mindpainterPreset } from '../design/preset.js';
 import { createRng } from '../random.js';
 import { bad } from './paint-job-orders.js';
@@ -24,17 +24,14 @@ export interface PracticeItem {
 }
 
 /** Stored as JSON and frozen, with its hash, when the study opens. The seed is kept apart: with it the arms could be told. */
-export interface StudyProtocol {
+export interface StudyProtocol
+  extends Pick<
+    DesignParameters,
+    'layout' | 'scale' | 'items' | 'raters' | 'groups' | 'bridgingItems' | 'catchTrials'
+  > {
   readonly preset: 'MINDPAINTER' | null;
-  readonly layout: 'SINGLE' | 'PAIR';
   readonly arms: readonly { readonly id: string; readonly name: string }[];
   readonly criteria: readonly Criterion[];
-  readonly scale: number;
-  readonly items: readonly DesignItem[];
-  readonly raters: number;
-  readonly groups: number;
-  readonly bridgingItems: number;
-  readonly catchTrials: CatchTrials;
   readonly practice: readonly PracticeItem[];
   readonly instructions: string;
   readonly consent: { readonly version: string; readonly text: string };

@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ApiDeps } from '../../src/api/context.js';
 import { createApiServer } from '../../src/api/server.js';
-import { AppError } from '../../src/errors.js';
 import { createLog } from '../../src/log.js';
 import { SYSTEM } from '../../src/services/access.js';
 import type { Services } from '../../src/services/context.js';
 import { localViewer } from '../../src/services/sign-in.js';
 import { openBlobs } from '../../src/store/blobs.js';
 import { openStore } from '../../src/store/client.js';
+import { noBundle } from './bare-api.js';
 import { createTestDatabase } from './database.js';
 
 export interface UploadFile {
@@ -105,11 +105,7 @@ export async function startLab(
     services,
     log: createLog('silent'),
     modelFolders: options.modelFolders ?? [],
-    describeBundle:
-      options.describeBundle ??
-      (async () => {
-        throw new AppError('NOT_FOUND', 'no bundle', { field: 'folder' });
-      }),
+    describeBundle: options.describeBundle ?? noBundle,
     maxUploadBytes: options.maxUploadBytes ?? 20_000_000,
     ...options.api,
     localViewer: options.remote ? undefined : await localViewer(services),
