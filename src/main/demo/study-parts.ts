@@ -23,7 +23,11 @@ export async function uploadStudyLab(mp: MindPainter, count: number): Promise<St
     imageIds.push((await mp.images.upload(await encodePng(picture))).id);
   }
   const rng = createRng(TOY.seeds.test + 50);
-  const stimuli = Array.from({ length: count }, (_, i) => ({ name: String(i), spec: sampleScene(rng) }));
+  const stimuli = Array.from({ length: count }, (_, i) => {
+    const spec = sampleScene(rng);
+    const { kind, colour } = spec.objects[0]!;
+    return { name: `${i + 1} ${colour} ${kind}`, spec };
+  });
   const plan = { prefix: 'study', repetitions: 3, seed: TOY.seeds.test + 51 };
   const trialsOf = await uploadSimulatedScans(mp, stimuli, plan);
   const { value: model } = await mp.models.list().next();
