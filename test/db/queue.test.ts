@@ -216,13 +216,11 @@ test('an entry that was put anew while it ran is not given back as well when its
   });
   workers.length = 0;
   await worker.stop();
+  // The old entry is spent: a last beat may have swept it already.
   const { rows } = await store.pool.query(
-    'SELECT attempts < max_attempts AS live, key IS NOT NULL AS keyed FROM graphile_worker._private_jobs ORDER BY id',
+    'SELECT key IS NOT NULL AS keyed FROM graphile_worker._private_jobs WHERE attempts < max_attempts',
   );
-  expect(rows).toEqual([
-    { live: false, keyed: false },
-    { live: true, keyed: true },
-  ]);
+  expect(rows).toEqual([{ keyed: true }]);
 });
 
 test('an attempt that moved on is counted as the first; one that did not is counted on', async () => {
