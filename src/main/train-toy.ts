@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { writeBundle } from '../painter/bundle.js';
 import { createRng } from '../random.js';
+import { drawPlaceCrops } from '../toy/photograph-scene.js';
 import { pseudoSignalConditioner } from '../train/diffusion-stage.js';
 import { imageEncoderNetwork, vaeDecoderNetwork, vaeEncoderNetwork } from '../train/networks.js';
 import { autoencoderObjective, imageEncoderObjective } from '../train/objectives.js';
@@ -128,13 +129,16 @@ const fixed = {
   brain_adapter: brainAdapter,
   pseudo_brain_generator: toyGeneratorNetwork(generator.weights),
 };
+// The diffusion alone also sees parts of larger drawn places: where the demo paints.
+const placeCrops = drawPlaceCrops(createRng(TOY.seeds.train + 98), ...TOY.placeCrops);
+const backgrounds = [...photographs, ...placeCrops];
 const pool = await toyPool(
   join(values.folder, 'pool.bin'),
   { vaeEncoder: fixed.vae_encoder, imageEncoder: fixed.image_encoder },
   {
     count: Number(values.pool),
     seed: TOY.seeds.train + 99,
-    sample: (rng) => sampleMasked(rng, photographs),
+    sample: (rng) => sampleMasked(rng, backgrounds),
     onProgress: (done) => done % 1600 === 0 && say(`pool ${done}/${values.pool}`),
   },
 );

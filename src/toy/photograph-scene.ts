@@ -43,3 +43,49 @@ export function drawPhotographSizeScene(
   finishAsPhotograph(canvas, rng);
   return toRgbImage(canvas);
 }
+
+/**
+ * Square parts of drawn places, `perPlace` of each of `places` pictures, as backgrounds to train on: from a fifth of the
+ * picture's height to all of it, as the painter cuts around masks. They hold objects, some of them cut off.
+ */
+export function drawPlaceCrops(
+  rng: RandomSource,
+  places: number,
+  perPlace: number,
+  sizePx: number,
+): RgbImage[] {
+  const crops: RgbImage[] = [];
+  for (let i = 0; i < places; i++) {
+    const scene = drawPhotographSizeScene(rng);
+    for (let k = 0; k < perPlace; k++) {
+      const side = Math.round(scene.height * (0.2 + 0.8 * rng.uniform()));
+      const left = rng.int(scene.width - side + 1);
+      const top = rng.int(scene.height - side + 1);
+      crops.push(shrink(scene, { left, top, side }, sizePx));
+    }
+  }
+  return crops;
+}
+
+/** A square part of a picture at another size; each pixel is the mean of what it covers, at least one pixel. */
+function shrink(
+  image: RgbImage,
+  { left, top, side }: { left: number; top: number; side: number },
+  sizePx: number,
+): RgbImage {
+  const data = new Uint8Array(sizePx * sizePx * 3);
+  const edge = (i: number) => Math.floor((i * side) / sizePx);
+  for (let y = 0; y < sizePx; y++) {
+    const [y0, y1] = [top + edge(y), top + Math.max(edge(y + 1), edge(y) + 1)];
+    for (let x = 0; x < sizePx; x++) {
+      const [x0, x1] = [left + edge(x), left + Math.max(edge(x + 1), edge(x) + 1)];
+      const sum = [0, 0, 0];
+      for (let v = y0; v < y1; v++)
+        for (let u = x0; u < x1; u++)
+          for (let k = 0; k < 3; k++) sum[k]! += image.data[(v * image.width + u) * 3 + k]!;
+      const count = (y1 - y0) * (x1 - x0);
+      for (let k = 0; k < 3; k++) data[(y * sizePx + x) * 3 + k] = Math.round(sum[k]! / count);
+    }
+  }
+  return { width: sizePx, height: sizePx, data };
+}

@@ -38,6 +38,8 @@ export const TOY = {
   /** How a paint job is done where it does not say. */
   defaults: { steps: 25, guidanceScale: 3, candidates: 4 },
   keptWeight: 0.15,
+  /** Drawn places, parts of each, and their side in pixels: backgrounds of the diffusion beside photographs. */
+  placeCrops: [1250, 3, 160] as const,
   seeds: { subject: 20261, train: 20262, test: 20263, judge: 20264 },
 } as const;
 
@@ -47,7 +49,7 @@ export const PLAN = {
   pseudoBrainGenerator: { steps: 1200, batch: 128, learningRate: 1e-3, emaDecay: 0.99 },
   brainAdapter: { steps: 1600, batch: 128, learningRate: 1e-3, emaDecay: 0.99 },
   judge: { steps: 700, batch: 64, learningRate: 2e-3, emaDecay: 0.99 },
-  diffusion: { steps: 13500, batch: 32, learningRate: 1.2e-3, emaDecay: 0.999 },
+  diffusion: { steps: 19500, batch: 32, learningRate: 1.2e-3, emaDecay: 0.999 },
 } as const satisfies Record<string, StagePlan>;
 
 export const TOY_GEOMETRY: LatentGeometry = {
