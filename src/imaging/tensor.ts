@@ -37,14 +37,13 @@ export function scaleColours(pixels: Float32Array, plane: number, scale: ColourS
 /** [3, y, x] in [-1, 1] at an offset -> 8-bit image; values outside are clamped. */
 export function readPlanar(source: Float32Array, offset: number, width: number, height: number): RgbImage {
   const count = width * height;
-  const data = new Uint8Array(count * 3);
-  for (let i = 0; i < count; i++) {
-    for (let k = 0; k < 3; k++) {
-      const value = Math.round((source[offset + k * count + i]! + 1) * 127.5);
-      data[i * 3 + k] = value < 0 ? 0 : value > 255 ? 255 : value;
-    }
+  // Clamps and rounds as it is written to.
+  const data = new Uint8ClampedArray(count * 3);
+  for (let k = 0; k < 3; k++) {
+    const plane = offset + k * count;
+    for (let i = 0; i < count; i++) data[i * 3 + k] = (source[plane + i]! + 1) * 127.5;
   }
-  return { width, height, data };
+  return { width, height, data: new Uint8Array(data.buffer) };
 }
 
 /**

@@ -247,7 +247,7 @@ export async function* paint(painter: Painter, request: PaintRequest): AsyncGene
         steps: request.steps,
         abort: request.abort,
       })) {
-        const painted = matchTones(await decodeLatents(painter, latents), crop.image, crop.mask);
+        const painted = await decodeLatents(painter, latents);
         onPhase();
         const nearness =
           candidates > 1
@@ -260,7 +260,8 @@ export async function* paint(painter: Painter, request: PaintRequest): AsyncGene
         if (!best || nearness > best.nearness) best = { painted, nearness };
       }
     }
-    const image = await pasteBack(source, best!.painted, plan, weights);
+    const matched = matchTones(best!.painted, crop.image, crop.mask);
+    const image = await pasteBack(source, matched, plan, weights);
     yield { index, image, outsideMaskDifferentPixels: countDifferentOutside(source, image, mask) };
   }
 }

@@ -86,13 +86,13 @@ function createDdim(config: SchedulerConfig, steps: number): Sampler {
       const a = cumulative[timestep]!;
       const previous = previousTimestep < 0 ? final : cumulative[previousTimestep]!;
       const [sa, sn, pa, pn] = [Math.sqrt(a), Math.sqrt(1 - a), Math.sqrt(previous), Math.sqrt(1 - previous)];
+      // Both x0 and eps are linear in the sample and the network's output.
       const velocity = config.prediction_type === 'v_prediction';
-      return sample.map((x, i) => {
-        const out = prediction[i]!;
-        const x0 = velocity ? sa * x - sn * out : (x - sn * out) / sa;
-        const noise = velocity ? sa * out + sn * x : out;
-        return pa * x0 + pn * noise;
-      });
+      const keep = velocity ? pa * sa + pn * sn : pa / sa;
+      const take = velocity ? pn * sa - pa * sn : pn - (pa * sn) / sa;
+      const next = new Float32Array(sample.length);
+      for (let i = 0; i < next.length; i++) next[i] = keep * sample[i]! + take * prediction[i]!;
+      return next;
     },
   };
 }
