@@ -3,6 +3,7 @@
 import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import type { RgbImage } from '../imaging/types.js';
 import { writeBundle } from '../painter/bundle.js';
 import { createRng } from '../random.js';
 import { drawPlaceCrops } from '../toy/photograph-scene.js';
@@ -45,6 +46,8 @@ const { values } = parseArgs({
     threads: { type: 'string' },
     /** How the card credits the photographs. */
     attribution: { type: 'string', default: '' },
+    /** For the card: what is not as this program would do it from the start. */
+    note: { type: 'string', default: '' },
   },
 });
 const say = (line: string) => process.stdout.write(`${new Date().toISOString().slice(11, 19)} ${line}\n`);
@@ -129,16 +132,18 @@ const fixed = {
   brain_adapter: brainAdapter,
   pseudo_brain_generator: toyGeneratorNetwork(generator.weights),
 };
-// The diffusion alone also sees parts of larger drawn places: where the demo paints.
-const placeCrops = drawPlaceCrops(createRng(TOY.seeds.train + 98), ...TOY.placeCrops);
-const backgrounds = [...photographs, ...placeCrops];
+// The diffusion alone also sees parts of larger drawn places: where the demo paints. Drawn only for a new pool.
+let backgrounds: readonly RgbImage[] | undefined;
 const pool = await toyPool(
   join(values.folder, 'pool.bin'),
   { vaeEncoder: fixed.vae_encoder, imageEncoder: fixed.image_encoder },
   {
     count: Number(values.pool),
     seed: TOY.seeds.train + 99,
-    sample: (rng) => sampleMasked(rng, backgrounds),
+    sample: (rng) => {
+      backgrounds ??= [...photographs, ...drawPlaceCrops(createRng(TOY.seeds.train + 98), ...TOY.placeCrops)];
+      return sampleMasked(rng, backgrounds);
+    },
     onProgress: (done) => done % 1600 === 0 && say(`pool ${done}/${values.pool}`),
   },
 );
@@ -186,6 +191,7 @@ async function write(weights: Weights, step: number, results: Record<string, Sta
         step,
         photographs: photographs.length,
         attribution: values.attribution,
+        note: values.note,
         machine,
       }),
     },

@@ -13,6 +13,8 @@ export interface CardFacts {
   readonly photographs: number;
   readonly attribution: string;
   readonly machine: string;
+  /** What else a reader should know of how these weights came to be; may be empty. */
+  readonly note: string;
 }
 
 export function modelCard(facts: CardFacts): string {
@@ -29,6 +31,7 @@ No person was scanned for it; it shows that the method and the platform work, an
 
 - World: ${KINDS.length} kinds of drawn object (${KINDS.join(', ')}) in ${TOY.colours} colours, on drawn backgrounds and on
   crops of ${facts.photographs} photographs.${facts.attribution ? ` ${facts.attribution}` : ''}
+  The diffusion also saw parts of ${TOY.placeCrops[0]} larger drawn places.${facts.note ? ` ${facts.note}` : ''}
 - Subject: ${TOY.voxels} simulated voxels, z-scored by session; single trials are noisy, repetitions average.
 - Losses and masks as in the paper: PBG by squared error, BA by the symmetric contrastive loss (tau ${TOY.tau}) on real and
   pseudo signals, diffusion on pseudo signals only (noise: sigma ${TOY.sigma.join(' to ')} for the
