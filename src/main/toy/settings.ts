@@ -49,7 +49,7 @@ export const PLAN = {
   pseudoBrainGenerator: { steps: 1200, batch: 128, learningRate: 1e-3, emaDecay: 0.99 },
   brainAdapter: { steps: 1600, batch: 128, learningRate: 1e-3, emaDecay: 0.99 },
   judge: { steps: 700, batch: 64, learningRate: 2e-3, emaDecay: 0.99 },
-  diffusion: { steps: 19500, batch: 32, learningRate: 1.2e-3, emaDecay: 0.999 },
+  diffusion: { steps: 17500, batch: 32, learningRate: 1.2e-3, emaDecay: 0.999 },
 } as const satisfies Record<string, StagePlan>;
 
 export const TOY_GEOMETRY: LatentGeometry = {
