@@ -65,7 +65,7 @@ const config: CodegenConfig = {
       },
     },
     'src/generated/operations.ts': {
-      documents: 'src/sdk/operations.graphql',
+      documents: 'src/sdk/*.graphql',
       plugins: ['typescript-operations', 'typed-document-node'],
       config: {
         documentMode: 'string',

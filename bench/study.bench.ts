@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '../src/config.js';
 import { createLog } from '../src/log.js';
-import { createClient } from '../src/main/demo/client.js';
 import { openRater, plantOpinions, type RaterRun } from '../src/main/demo/simulated-rating.js';
 import { openServices, startApi } from '../src/main/platform.js';
+import { MindPainter } from '../src/sdk/client.js';
 import { closeStudy, openStudy, pilotStudy, protocolOf, unsealStudy } from '../src/services/studies.js';
 import { createStudy, type StudyOrder } from '../src/services/study-creation.js';
 import { designOf } from '../src/services/study-protocol.js';
@@ -78,11 +78,11 @@ try {
     statements += 1;
     return query(...args);
   }) as typeof pool.query;
-  const client = createClient(api.url);
+  const mp = new MindPainter({ url: api.url });
   const pages: number[] = [];
   for (let i = 0; i < PAGES; i++) {
     const before = performance.now();
-    await client.send(
+    await mp.query(
       'query($id: ID!) { study(id: $id) { name state protocol chainRoot exportPath results } }',
       {
         id: `Study_${paper.study.id}`,

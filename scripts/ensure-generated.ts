@@ -17,7 +17,6 @@ const SOURCES = [
   'prisma/schema.prisma',
   'prisma.config.ts',
   'schema.graphql',
-  'src/sdk/operations.graphql',
   'codegen.ts',
   'package-lock.json',
   ...documentFiles(),

@@ -54,8 +54,18 @@ export const documentFiles = (): string[] => [...guideFiles(), ...programFiles()
 /** Every operation of the README and the guides. */
 export const guideDocuments = (): OwnDocument[] => guideFiles().flatMap(operationsIn);
 
-/** Every operation that our pages and programs send. Files of operations are whole documents, with their fragments. */
+/** The files of operations of a folder are one document, with their fragments. */
+const operationFolders = (): OwnDocument[] =>
+  [...new Set(operationFiles().map(dirname))].map((folder) => ({
+    place: folder,
+    text: operationFiles()
+      .filter((file) => dirname(file) === folder)
+      .map((file) => readFileSync(join(ROOT, file), 'utf8'))
+      .join('\n'),
+  }));
+
+/** Every operation that our pages and programs send. */
 export const clientDocuments = (): OwnDocument[] => [
   ...programFiles().flatMap(operationsIn),
-  ...operationFiles().map((file) => ({ place: file, text: readFileSync(join(ROOT, file), 'utf8') })),
+  ...operationFolders(),
 ];

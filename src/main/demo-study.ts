@@ -1,17 +1,16 @@
 // `npm run demo:study`: the paper's study end to end on the embedded default, by the public API only, with simulated raters whose
 // preference is planted. Ends with one JSON line.
 
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadConfig } from '../config.js';
 import { createLog } from '../log.js';
-import { MindPainter } from '../sdk/client.js';
+import { MindPainter, STUDY_EXPORTS, type StudyExport } from '../sdk/client.js';
 import { designOf, type StudyProtocol } from '../services/study-protocol.js';
 import type { StudyResults } from '../services/study-results.js';
 import { type ExportedStudy, verifyExport } from '../services/study-verification.js';
 import { expectedRating, type RaterModel } from '../stats/simulated-raters.js';
-import { type Client, createClient } from './demo/client.js';
 import { openRater, plantOpinions } from './demo/simulated-rating.js';
 import { uploadStudyLab } from './demo/study-parts.js';
 import { startPlatform } from './platform.js';
@@ -27,7 +26,11 @@ const { values } = parseArgs({
 const say = (line: string) => process.stderr.write(`${line}\n`);
 const out = resolve(values.out);
 const seed = Number(values.seed);
-const ERRORS = 'userErrors { code message field }';
+
+/** What is read of a pilot. */
+interface Pilot {
+  readonly criteria: readonly { readonly criterion: string; readonly expectedWidth: number }[];
+}
 
 /** What the simulated raters think: the first arm is better on each criterion, by less each time. */
 function plantedModel({ arms, criteria }: StudyProtocol): RaterModel {
@@ -44,91 +47,51 @@ function plantedModel({ arms, criteria }: StudyProtocol): RaterModel {
   };
 }
 
-async function paintBenchmark(baseUrl: string, client: Client): Promise<string> {
-  const mp = new MindPainter({ url: baseUrl });
-  const { imageIds, signals, modelId } = await uploadStudyLab(mp, 100).finally(() => mp.close());
+async function paintBenchmark(mp: MindPainter): Promise<string> {
+  const { imageIds, signals, modelId } = await uploadStudyLab(mp, 100);
   say(`uploaded ${imageIds.length} pictures and the scans of ${signals.length} stimuli`);
-  const { createBenchmark } = await client.send<{ createBenchmark: { benchmark: { id: string } } }>(
-    `mutation($input: CreateBenchmarkInput!) { createBenchmark(input: $input) { benchmark { id } ${ERRORS} } }`,
-    {
-      input: {
-        name: 'demo',
-        imageIds,
-        signals,
-        seed,
-        maskShape: { shape: 'RECTANGLE', left: 0.3, top: 0.25, width: 0.4, height: 0.6 },
-        arms: [
-          { name: 'mindpainter', method: 'BRAIN', modelId, steps: Number(values.steps) },
-          { name: 'two-stage', method: 'TWO_STAGE', modelId, steps: Number(values.steps) },
-        ],
-      },
-    },
-  );
-  const { id } = createBenchmark.benchmark;
-  for (let shown = -1; ; ) {
-    const { benchmark } = await client.send<{
-      benchmark: { progress: { total: number; succeeded: number; failed: number } };
-    }>('query($id: ID!) { benchmark(id: $id) { progress { total succeeded failed } } }', { id });
-    const { total, succeeded, failed } = benchmark.progress;
-    if (succeeded !== shown) process.stderr.write(`\rpainted ${succeeded} of ${total}   `);
-    shown = succeeded;
-    if (succeeded + failed === total) break;
-    await new Promise((done) => setTimeout(done, 500));
-  }
+  const steps = Number(values.steps);
+  const { id } = await mp.benchmarks.create({
+    name: 'demo',
+    imageIds: [...imageIds],
+    signals: signals.map((trials) => [...trials]),
+    seed,
+    maskShape: { shape: 'RECTANGLE', left: 0.3, top: 0.25, width: 0.4, height: 0.6 },
+    arms: [
+      { name: 'mindpainter', method: 'BRAIN', modelId, steps },
+      { name: 'two-stage', method: 'TWO_STAGE', modelId, steps },
+    ],
+  });
+  await mp.benchmarks.wait(id, {
+    onProgress: ({ progress }) =>
+      process.stderr.write(`\rpainted ${progress.succeeded} of ${progress.total}   `),
+  });
   process.stderr.write('\n');
-  await client.send(
-    `mutation($input: FreezeBenchmarkInput!) { freezeBenchmark(input: $input) { benchmark { id } ${ERRORS} } }`,
-    {
-      input: { id },
-    },
-  );
+  await mp.benchmarks.freeze(id);
   return id;
 }
 
-async function step<T>(client: Client, name: string, input: object, selection = 'id'): Promise<T> {
-  const type = `${name[0]!.toUpperCase()}${name.slice(1)}Input`;
-  const answer = await client.send<Record<string, { study: T }>>(
-    `mutation($input: ${type}!) { ${name}(input: $input) { study { ${selection} } ${ERRORS} } }`,
-    { input },
-  );
-  return answer[name]!.study;
-}
-
 async function main(baseUrl: string) {
-  const client = createClient(baseUrl);
-  const benchmarkId = await paintBenchmark(baseUrl, client);
-  await writeFile(
-    join(out, 'pairs.png'),
-    await client.download(`/files/benchmarks/${benchmarkId.slice('Benchmark_'.length)}/pairs.png`),
-  );
-  const study = await step<{ id: string; protocol: StudyProtocol; balance: string }>(
-    client,
-    'createStudy',
-    // The seed is given, and so known, for the simulated raters' sake: their answers depend on what is behind a screen.
-    { name: "the paper's study", benchmarkId, preset: 'MINDPAINTER', seed },
-    'id protocol balance',
-  );
-  const { id, protocol } = study;
-  say(study.balance);
-  const { pilot } = await step<{ pilot: { criteria: { criterion: string; expectedWidth: number }[] } }>(
-    client,
-    'pilotStudy',
-    { id, studies: 5 },
-    'pilot',
-  );
+  await using mp = new MindPainter({ url: baseUrl });
+  const benchmarkId = await paintBenchmark(mp);
+  await mp.downloads.save(await mp.benchmarks.sheetUrl(benchmarkId), join(out, 'pairs.png'));
+  // The seed is given, and so known, for the simulated raters' sake: their answers depend on what is behind a screen.
+  const order = { name: "the paper's study", benchmarkId, preset: 'MINDPAINTER', seed } as const;
+  const { id } = await mp.studies.create(order);
+  const design = await mp.studies.design(id);
+  const protocol = design.protocol as StudyProtocol;
+  say(design.balance);
+  const pilot = (await mp.studies.pilot(id, { studies: 5 })).pilot as Pilot;
   say(
     `pilot: expected width of the interval ${pilot.criteria.map((c) => `${c.criterion} ${c.expectedWidth.toFixed(3)}`).join(', ')}`,
   );
-  await step(client, 'openStudy', { id });
-  const { inviteStudyRaters } = await client.send<{ inviteStudyRaters: { invitations: { path: string }[] } }>(
-    `mutation($input: InviteStudyRatersInput!) { inviteStudyRaters(input: $input) { invitations { path } ${ERRORS} } }`,
-    { input: { studyId: id, count: protocol.raters } },
-  );
+  await mp.studies.open(id);
+  const invitations = await mp.studies.invite({ studyId: id, count: protocol.raters });
   const plan = designOf(protocol, seed);
   const model = plantedModel(protocol);
   const opinion = plantOpinions(plan, model, seed + 1000);
   const raters = [];
-  for (const { path } of inviteStudyRaters.invitations) {
+  for (const { path } of invitations) {
     const rater = await openRater(baseUrl, id, path);
     // One after another, so that the n-th has the n-th seat.
     await rater.start();
@@ -136,18 +99,12 @@ async function main(baseUrl: string) {
   }
   await Promise.all(raters.map((rater, seat) => rater.rate(seat, opinion, { look: true })));
   say(`${raters.length} raters have finished`);
-  await step(client, 'closeStudy', { id });
-  const { results, exportPath } = await step<{ results: StudyResults; exportPath: string }>(
-    client,
-    'unsealStudy',
-    { id },
-    'results exportPath',
-  );
-  for (const name of ['export.json', 'ratings.csv', 'dictionary.csv', 'report.html'])
-    await writeFile(join(out, name), await client.download(exportPath + name));
-  const exported = JSON.parse(
-    Buffer.from(await client.download(`${exportPath}export.json`)).toString(),
-  ) as ExportedStudy;
+  await mp.studies.close(id);
+  await mp.studies.unseal(id);
+  const results = await mp.studies.results<StudyResults>(id);
+  for (const [kind, name] of Object.entries(STUDY_EXPORTS))
+    await mp.studies.saveExport(id, kind as StudyExport, join(out, name));
+  const exported = JSON.parse(await readFile(join(out, STUDY_EXPORTS.json), 'utf8')) as ExportedStudy;
   const { faults } = verifyExport(exported);
   const [arm, other] = protocol.arms;
   const planted = (criterion: string) =>

@@ -1,15 +1,26 @@
 // `mindpainter/sdk`: a MindPainter server for programs.
 
 import { type TypedDocumentString, ViewerDocument, type ViewerQuery } from '../generated/operations.js';
+import { type Benchmarks, createBenchmarks } from './benchmarks.js';
 import { createDownloads, type Downloads } from './downloads.js';
 import { createJobs, type Jobs } from './jobs.js';
 import { createImages, createMasks, createModels, type Images, type Masks, type Models } from './pictures.js';
+import { createRater, type Rater } from './rater.js';
+import { createStudies, type Studies } from './studies.js';
 import { createSubjects, type Subjects } from './subjects.js';
 import { createTraining, type Training } from './training.js';
 import { type CallOptions, createTransport, parseServer, type Transport } from './transport.js';
 
+export {
+  type Benchmark,
+  type BenchmarkSheetKind,
+  type BenchmarkStatus,
+  type CreateBenchmarkInput,
+  paintedCount,
+} from './benchmarks.js';
 export { type Downloadable, writeWhole } from './downloads.js';
 export { type ErrorCode, hasCode, MindPainterError, type UserError } from './errors.js';
+export type { WaitOptions } from './follow.js';
 export {
   type Batch,
   endedCount,
@@ -21,10 +32,23 @@ export {
   type PaintJobState,
   type SubmitPaintJobInput,
   type SubmitPaintJobsInput,
-  type WaitOptions,
 } from './jobs.js';
 export type { Image, Mask, Model } from './pictures.js';
-export type { Session, Subject, Trial, WithdrawalReport } from './subjects.js';
+export type { RaterScreen, RaterStudy, SignedIn } from './rater.js';
+export {
+  type CreateStudyInput,
+  type InviteStudyRatersInput,
+  type JudgeStudyRaterInput,
+  STUDY_EXPORTS,
+  type Study,
+  type StudyDesign,
+  type StudyExport,
+  type StudyInvitation,
+  type StudyRater,
+  type StudyState,
+  type StudyStatus,
+} from './studies.js';
+export type { Session, Stimulus, Subject, Trial, WithdrawalReport } from './subjects.js';
 export { type CreateTrainingRunInput, rests, type TrainingRun, type TrainingRunState } from './training.js';
 export type { FileSource } from './uploads.js';
 
@@ -49,6 +73,9 @@ export class MindPainter {
   readonly models: Models;
   readonly jobs: Jobs;
   readonly training: Training;
+  readonly benchmarks: Benchmarks;
+  readonly studies: Studies;
+  readonly rater: Rater;
   readonly downloads: Downloads;
   readonly #transport: Transport;
 
@@ -63,6 +90,9 @@ export class MindPainter {
     this.jobs = createJobs(transport);
     this.training = createTraining(transport);
     this.downloads = createDownloads(transport);
+    this.benchmarks = createBenchmarks(transport);
+    this.studies = createStudies(transport, this.downloads);
+    this.rater = createRater(transport);
   }
 
   /** Who asks, or undefined if nobody is signed in. Throws UNAUTHENTICATED for a token that is not good. */

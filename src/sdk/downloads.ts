@@ -13,11 +13,17 @@ export type Downloadable = string | { readonly url: string };
 const TRIES = 5;
 const addressOf = (what: Downloadable) => (typeof what === 'string' ? what : what.url);
 
+export interface DownloadOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Told how many bytes have come, after each piece; from the start where it is fetched again. */
+  readonly onProgress?: ((sizeBytes: number) => void) | undefined;
+}
+
 /**
  * The bytes as they come. Ends with an error CORRUPT when they are not those that the server announced: its ETag is the
  * sha256 of what is stored.
  */
-async function* readChecked(transport: Transport, address: string, signal?: AbortSignal) {
+async function* readChecked(transport: Transport, address: string, { signal, onProgress }: DownloadOptions) {
   const response = await transport.open(address, signal);
   const wanted = /^"([0-9a-f]{64})"$/.exec(response.headers.get('etag') ?? '')?.[1];
   const length = response.headers.get('content-encoding') ? null : response.headers.get('content-length');
@@ -27,6 +33,7 @@ async function* readChecked(transport: Transport, address: string, signal?: Abor
     for await (const chunk of response.body ?? []) {
       hash.update(chunk);
       sizeBytes += chunk.length;
+      onProgress?.(sizeBytes);
       yield chunk as Uint8Array;
     }
   } catch (cause) {
@@ -75,10 +82,6 @@ export async function writeWhole(path: string, chunks: AsyncIterable<Uint8Array>
   }
 }
 
-export interface DownloadOptions {
-  readonly signal?: AbortSignal | undefined;
-}
-
 export interface Downloads {
   /** The bytes, checked. */
   read(what: Downloadable, options?: DownloadOptions): Promise<Buffer>;
@@ -90,21 +93,21 @@ export interface Downloads {
 
 export function createDownloads(transport: Transport): Downloads {
   return {
-    read: (what, { signal } = {}) =>
+    read: (what, options = {}) =>
       withRetries(
         async () => {
           const chunks: Uint8Array[] = [];
-          for await (const chunk of readChecked(transport, addressOf(what), signal)) chunks.push(chunk);
+          for await (const chunk of readChecked(transport, addressOf(what), options)) chunks.push(chunk);
           return Buffer.concat(chunks);
         },
-        { tries: TRIES, mayRepeat: again, signal },
+        { tries: TRIES, mayRepeat: again, signal: options.signal },
       ),
-    stream: (what, { signal } = {}) => readChecked(transport, addressOf(what), signal),
-    save: (what, path, { signal } = {}) =>
-      withRetries(() => writeWhole(path, readChecked(transport, addressOf(what), signal)), {
+    stream: (what, options = {}) => readChecked(transport, addressOf(what), options),
+    save: (what, path, options = {}) =>
+      withRetries(() => writeWhole(path, readChecked(transport, addressOf(what), options)), {
         tries: TRIES,
         mayRepeat: again,
-        signal,
+        signal: options.signal,
       }),
   };
 }

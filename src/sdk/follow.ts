@@ -22,7 +22,15 @@ export interface Source<T> {
   isLast(value: T): boolean;
 }
 
+export interface WaitOptions<T> extends FollowOptions {
+  /** Throws TIMEOUT after so long; what is waited for goes on. */
+  readonly timeoutMs?: number | undefined;
+  /** Told how it stands, at first and after each change. */
+  readonly onProgress?: ((now: T) => void) | undefined;
+}
+
 const PATIENCE_MS = 600_000;
+const POLL_MS = { shortest: 250, longest: 5000 };
 /** A server that is shutting down may answer so. */
 const PASSING = ['UNREACHABLE', 'UNAVAILABLE', 'INTERNAL'] as const;
 
@@ -64,6 +72,48 @@ export async function* follow<T>(source: Source<T>, options: FollowOptions = {})
     }
     await pause(pauseMs(failures), signal);
   }
+}
+
+/**
+ * Asks at growing intervals up to 5 s until `isLast`; gives the last answer. Throws TIMEOUT with what `late` says of the
+ * answer before.
+ */
+export function pollUntil<T>(
+  source: {
+    ask(signal: AbortSignal | undefined): Promise<T>;
+    isKnown(): boolean;
+    isLast(value: T): boolean;
+    late(now: T | undefined): string;
+  },
+  options: WaitOptions<T> = {},
+): Promise<T> {
+  let now: T | undefined;
+  return within(
+    options,
+    () => source.late(now),
+    async (signal) => {
+      const answers = follow<T>(
+        {
+          async *live() {
+            let intervalMs = POLL_MS.shortest;
+            for (let said = ''; ; await pause(intervalMs, signal)) {
+              const answer = await source.ask(signal);
+              const text = JSON.stringify(answer);
+              intervalMs = text === said ? Math.min(POLL_MS.longest, intervalMs * 1.5) : POLL_MS.shortest;
+              if (text !== said) yield answer;
+              said = text;
+            }
+          },
+          poll: async () => [await source.ask(signal)],
+          isKnown: source.isKnown,
+          isLast: source.isLast,
+        },
+        { ...options, signal },
+      );
+      for await (now of answers) options.onProgress?.(now);
+      return now!;
+    },
+  );
 }
 
 /** Runs an action under the caller's signal and a time limit. Throws MindPainterError TIMEOUT with `message`. */

@@ -26,9 +26,8 @@ import {
   type SubmitPaintJobsInput,
 } from '../generated/operations.js';
 import { MindPainterError } from './errors.js';
-import { type FollowOptions, follow, within } from './follow.js';
+import { type FollowOptions, follow, pollUntil, type WaitOptions, within } from './follow.js';
 import { entries } from './pages.js';
-import { pause } from './retry.js';
 import type { CallOptions, Transport } from './transport.js';
 
 export type Job = JobFieldsFragment;
@@ -36,13 +35,6 @@ export type Batch = BatchFieldsFragment;
 export type JobEvent = EventFieldsFragment;
 export type Painting = PaintingFieldsFragment;
 export type { PaintJobFieldsInput, PaintJobState, SubmitPaintJobInput, SubmitPaintJobsInput };
-
-export interface WaitOptions<T> extends FollowOptions {
-  /** Throws TIMEOUT after so long; the job goes on. */
-  readonly timeoutMs?: number | undefined;
-  /** Told how it stands, at first and after each change. */
-  readonly onProgress?: ((now: T) => void) | undefined;
-}
 
 export interface EventChoice {
   readonly paintJobId?: string;
@@ -52,7 +44,6 @@ export interface EventChoice {
 }
 
 const EVENTS_A_REQUEST = 500;
-const BATCH_POLL_MS = { shortest: 250, longest: 5000 };
 
 /** True once nothing more will happen to a job in this state. */
 export const hasEnded = (state: PaintJobState) => state !== 'QUEUED' && state !== 'RUNNING';
@@ -144,34 +135,17 @@ export function createJobs(transport: Transport) {
     },
 
     /** Waits until all jobs of a batch have ended, however they did; asks at growing intervals up to 5 s. */
-    async waitForBatch(id: string, options: WaitOptions<Batch> = {}): Promise<Batch> {
-      let now: Batch | undefined;
-      const late = () =>
-        `${now ? endedCount(now) : 0} of ${now?.jobCount ?? '?'} jobs have ended; the rest goes on`;
-      return within(options, late, async (signal) => {
-        const polls = follow<Batch>(
-          {
-            async *live() {
-              let intervalMs = BATCH_POLL_MS.shortest;
-              for (let said = ''; ; await pause(intervalMs, signal)) {
-                const batch = await getBatch(id, { signal, tries: 1 });
-                const text = JSON.stringify(batch.stateCounts);
-                intervalMs =
-                  text === said ? Math.min(BATCH_POLL_MS.longest, intervalMs * 1.5) : BATCH_POLL_MS.shortest;
-                if (text !== said) yield batch;
-                said = text;
-              }
-            },
-            poll: async () => [await getBatch(id, { signal, tries: 1 })],
-            isKnown: transport.isKnown,
-            isLast: (batch) => endedCount(batch) === batch.jobCount,
-          },
-          { ...options, signal },
-        );
-        for await (now of polls) options.onProgress?.(now);
-        return now!;
-      });
-    },
+    waitForBatch: (id: string, options: WaitOptions<Batch> = {}): Promise<Batch> =>
+      pollUntil<Batch>(
+        {
+          ask: (signal) => getBatch(id, { signal, tries: 1 }),
+          isKnown: transport.isKnown,
+          isLast: (batch) => endedCount(batch) === batch.jobCount,
+          late: (now) =>
+            `${now ? endedCount(now) : 0} of ${now?.jobCount ?? '?'} jobs have ended; the rest goes on`,
+        },
+        options,
+      ),
 
     /** How jobs stood after each change: the old events, then each new one, without end. A lost connection costs none. */
     events(choice: EventChoice, options: FollowOptions = {}): AsyncGenerator<JobEvent, void> {

@@ -8,6 +8,8 @@ import {
   type SessionFieldsFragment,
   SessionsDocument,
   SessionTrialsDocument,
+  StimuliDocument,
+  type StimuliQuery,
   type StimulusLinkInput,
   SubjectByLabelDocument,
   type SubjectFieldsFragment,
@@ -24,6 +26,7 @@ import { type FileSource, toFile } from './uploads.js';
 export type Subject = SubjectFieldsFragment;
 export type Session = SessionFieldsFragment;
 export type Trial = TrialFieldsFragment;
+export type Stimulus = StimuliQuery['stimuli']['nodes'][number];
 export type WithdrawalReport = ReportFieldsFragment;
 
 export interface SessionImport {
@@ -121,6 +124,10 @@ export function createSubjects(transport: Transport) {
         await transport.mutate(LinkStimuliDocument, { input }, 'stimuli', safe(options));
       }
     },
+
+    /** Which picture each stimulus name is, the newest first. */
+    stimuli: (options: CallOptions = {}): AsyncGenerator<Stimulus, void> =>
+      entries(async (page) => (await transport.query(StimuliDocument, page, options)).stimuli),
 
     /** What would fall with a subject, counted now; it changes nothing. Throws NOT_FOUND. */
     async withdrawalReport(subjectId: string, options: CallOptions = {}): Promise<WithdrawalReport> {

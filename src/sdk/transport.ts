@@ -5,6 +5,7 @@ import { WebSocket } from 'ws';
 import type { TypedDocumentString } from '../generated/operations.js';
 import { type ErrorCode, hasCode, MindPainterError, refusal, type UserError } from './errors.js';
 import { withRetries } from './retry.js';
+import { createSession } from './session.js';
 import { requestBody } from './uploads.js';
 
 export interface CallOptions {
@@ -30,6 +31,12 @@ export interface Transport {
     key: K,
     options: CallOptions & { repeatable: boolean },
   ): Promise<NonNullable<Payload<R>[K]>>;
+  /** As `mutate`, with all that the payload holds; for the few that have more than one value. */
+  mutateWhole<R extends object, V extends object>(
+    document: TypedDocumentString<R, V>,
+    variables: V,
+    options: CallOptions & { repeatable: boolean },
+  ): Promise<Payload<R>>;
   /** What a subscription sends, until it ends or its connection breaks; then it throws UNREACHABLE. */
   subscribe<R, V extends object>(
     document: TypedDocumentString<R, V>,
@@ -148,8 +155,11 @@ function unreachable(error: unknown, server: URL, signal?: AbortSignal): unknown
 export function createTransport(options: TransportOptions): Transport {
   const server = parseServer(options.url);
   const endpoint = new URL('graphql', server);
-  const identity: Record<string, string> =
+  const session = createSession();
+  const byToken: Record<string, string> =
     options.token === undefined ? {} : { authorization: `Bearer ${options.token}` };
+  /** Whoever has signed in counts, not the token: the server would look at the token first. */
+  const identity = () => (session.cookie === undefined ? byToken : { cookie: session.cookie });
   let heard = false;
   let sockets: Client | undefined;
 
@@ -180,11 +190,13 @@ export function createTransport(options: TransportOptions): Transport {
     const headers = {
       'apollo-require-preflight': 'true',
       accept: 'application/graphql-response+json, application/json',
-      ...identity,
+      ...identity(),
       ...(type ? { 'content-type': type } : {}),
     };
     const timeoutMs = options.timeoutMs * (type ? 1 : 10);
     const response = await request(endpoint, { method: 'POST', headers, body }, timeoutMs, signal);
+    // A stream that is open is somebody else's after a sign-in; the next one opens a socket of its own.
+    if (session.read(response.headers)) void closeSockets();
     let answer: Answer<R> | undefined;
     try {
       const text = await response.text();
@@ -204,14 +216,26 @@ export function createTransport(options: TransportOptions): Transport {
     });
   }
 
+  async function closeSockets(): Promise<void> {
+    const open = sockets;
+    sockets = undefined;
+    await open?.dispose();
+  }
+
   function openSockets(): Client {
+    const by = identity();
     let silence: NodeJS.Timeout | undefined;
     const address = new URL(endpoint);
     address.protocol = address.protocol.replace('http', 'ws');
     const client = createClient({
       url: address.href,
-      webSocketImpl: WebSocket,
-      connectionParams: identity,
+      // A cookie stands in the header of the request that opens the socket.
+      webSocketImpl: class extends WebSocket {
+        constructor(url: string, protocols?: string | string[]) {
+          super(url, protocols, { headers: by });
+        }
+      },
+      connectionParams: by,
       // Whoever watches knows better where to go on than the library does.
       retryAttempts: 0,
       keepAlive: KEEP_ALIVE_MS,
@@ -232,15 +256,19 @@ export function createTransport(options: TransportOptions): Transport {
     return client;
   }
 
+  const mutateWhole: Transport['mutateWhole'] = async (document, variables, options) => {
+    type Fields = Record<PropertyKey, unknown> & { userErrors: readonly UserError[] };
+    const data = await send<Record<string, Fields>>(document, variables, options, options.repeatable);
+    const payload = Object.values(data)[0]!;
+    if (payload.userErrors.length > 0) throw refusal(payload.userErrors);
+    return payload as never;
+  };
+
   return {
     query: (document, variables, options = {}) => send(document, variables, options, true),
-    async mutate(document, variables, key, options) {
-      type Fields = Record<PropertyKey, unknown> & { userErrors: readonly UserError[] };
-      const data = await send<Record<string, Fields>>(document, variables, options, options.repeatable);
-      const payload = Object.values(data)[0]!;
-      if (payload.userErrors.length > 0) throw refusal(payload.userErrors);
-      return payload[key] as never;
-    },
+    mutateWhole,
+    mutate: async (document, variables, key, options) =>
+      (await mutateWhole(document, variables, options))[key] as never,
     async *subscribe<R, V extends object>(
       document: TypedDocumentString<R, V>,
       variables: V,
@@ -273,15 +301,13 @@ export function createTransport(options: TransportOptions): Transport {
         throw new MindPainterError('BAD_INPUT', `${address} is not an address of ${server.origin}`, {
           field: 'url',
         });
-      const response = await request(url, { headers: identity }, options.timeoutMs * 10, signal);
+      const response = await request(url, { headers: identity() }, options.timeoutMs * 10, signal);
       if (response.ok) return response;
       const text = await response.text().catch(() => '');
       throw toError(response, text.startsWith('{') ? JSON.parse(text) : undefined);
     },
     isKnown: () => heard,
-    async close() {
-      await sockets?.dispose();
-    },
+    close: closeSockets,
   };
 }
 
