@@ -16,7 +16,8 @@ function parseCookie(line: string): string | undefined {
   const maxAge = attribute('max-age');
   const endsAt = maxAge === undefined ? Date.parse(attribute('expires') ?? '') : Number(maxAge) * 1000;
   const now = maxAge === undefined ? Date.now() : 0;
-  return pair.endsWith('=') || endsAt <= now ? undefined : pair;
+  const isEmpty = pair.indexOf('=') === pair.length - 1;
+  return isEmpty || endsAt <= now ? undefined : pair;
 }
 
 export function createSession(): Session {
