@@ -19,6 +19,8 @@ export interface Output {
   fault(line: string): void;
   /** How far something is: a bar that moves on a terminal, else a line now and then. */
   progress(label: string, done: number, total: number): void;
+  /** How much of something of unknown length has come: moves on a terminal, else a line now and then. */
+  received(label: string, sizeBytes: number): void;
   /** Ends the bar, if there is one. */
   endProgress(): void;
 }
@@ -26,6 +28,8 @@ export interface Output {
 const BAR_WIDTH = 24;
 /** Without a terminal a line is written at each tenth. */
 const PARTS = 10;
+/** And one for so many bytes, where nobody knows how many there will be. */
+const BYTES_A_LINE = 50e6;
 
 function columns(rows: readonly Readonly<Record<string, unknown>>[]): string[] {
   const [first] = rows;
@@ -79,6 +83,18 @@ export function createOutput({ json, quiet, colour }: OutputOptions): Output {
       }
       const place = `${label} ${Math.floor(share * PARTS)}`;
       if (place !== said) stderr.write(`${label} ${done}/${total}\n`);
+      said = place;
+    },
+    received(label, sizeBytes) {
+      if (quiet) return;
+      const text = `${(sizeBytes / 1e6).toFixed(1)} MB ${label}`;
+      if (moving) {
+        stderr.write(`\r\u001b[K${text}`);
+        barShown = true;
+        return;
+      }
+      const place = `${label} ${Math.floor(sizeBytes / BYTES_A_LINE)}`;
+      if (place !== said) stderr.write(`${text}\n`);
       said = place;
     },
     endProgress: clear,

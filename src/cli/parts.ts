@@ -1,6 +1,11 @@
 // What people write for the parts of a job (a file, a name, a shape) as the ids that the API takes. Each is looked up once.
 
+import { createHash } from 'node:crypto';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type FileSource, type MindPainter, MindPainterError } from '../sdk/client.js';
+import { UsageError } from './failures.js';
+import { parseNumber } from './job-table.js';
 
 const BOX_SHAPES = { rectangle: 'RECTANGLE', ellipse: 'ELLIPSE' } as const;
 
@@ -16,6 +21,40 @@ export interface Parts {
   model(text: string | undefined, subject: string | undefined): Promise<string>;
   /** The trials in which a subject saw a stimulus. */
   trials(subject: string, stimulus: string): Promise<readonly string[]>;
+}
+
+/** The option's value as a number; what is none is a fault of the command line. */
+export function numberOf(text: string | undefined, name: string): number | undefined {
+  try {
+    return text === undefined ? undefined : parseNumber(text, name);
+  } catch {
+    throw new UsageError(`--${name} ${text}: give a number`);
+  }
+}
+
+/** An idempotency key: the same request has the same one, so that a command that was cut off may be given again. */
+export function keyOf(request: object): string {
+  return `cli-${createHash('sha256').update(JSON.stringify(request)).digest('hex')}`;
+}
+
+/** The pictures of a folder by their names. Throws LOCAL_FILE, and UsageError where there are none. */
+export async function picturesIn(folder: string): Promise<string[]> {
+  const names = await readdir(folder).catch((cause) => {
+    throw new MindPainterError('LOCAL_FILE', `cannot read ${folder}: ${cause.message}`, { cause });
+  });
+  const files = names.filter((name) => /\.(png|jpe?g|webp)$/i.test(name)).sort();
+  if (files.length === 0) throw new UsageError(`${folder} holds no PNG, JPEG or WebP`);
+  return files.map((name) => join(folder, name));
+}
+
+/** All of a list, or its first `most`. */
+export async function collect<T>(source: AsyncIterable<T>, most = Number.POSITIVE_INFINITY): Promise<T[]> {
+  const found: T[] = [];
+  for await (const one of source) {
+    found.push(one);
+    if (found.length >= most) break;
+  }
+  return found;
 }
 
 function bad(field: string, message: string): never {

@@ -5,6 +5,7 @@ import { addBatch } from './commands/batch.js';
 import { addLab } from './commands/lab.js';
 import { addLogin } from './commands/login.js';
 import { addPaint } from './commands/paint.js';
+import { addStudies } from './commands/studies.js';
 import { addTrain } from './commands/train.js';
 import { addWatch } from './commands/watch.js';
 import { addCompletion } from './completion.js';
@@ -34,6 +35,7 @@ export function createProgram(): Command {
   addBatch(program);
   addWatch(program);
   addTrain(program);
+  addStudies(program);
   addCompletion(program);
   return program;
 }

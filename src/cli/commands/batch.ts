@@ -1,13 +1,13 @@
 // `batch submit` and `results download`.
 
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { access, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { type Job, MindPainterError, type Painting, type PaintJobFieldsInput } from '../../sdk/client.js';
 import { LineFaults, UsageError } from '../failures.js';
 import { COLUMNS, checkEach, type JobRow, readJobTable } from '../job-table.js';
-import { createParts } from '../parts.js';
+import { createParts, keyOf } from '../parts.js';
 import { type Cli, leaf, run } from '../run.js';
 import { followBatch } from './watch.js';
 
@@ -17,11 +17,6 @@ interface SubmitOptions {
   readonly priority?: string;
   readonly startWithin?: string;
   readonly watch?: boolean;
-}
-
-/** The same jobs have the same key, so that a command that was cut off may be given again. */
-function keyOf(request: object): string {
-  return `cli-${createHash('sha256').update(JSON.stringify(request)).digest('hex')}`;
 }
 
 async function submit(cli: Cli, options: SubmitOptions, file: string): Promise<unknown> {

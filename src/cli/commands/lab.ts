@@ -4,13 +4,8 @@ import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import type { WithdrawalReport } from '../../sdk/client.js';
 import { EXIT } from '../failures.js';
+import { collect } from '../parts.js';
 import { type Cli, leaf, run } from '../run.js';
-
-async function all<T>(source: AsyncIterable<T>): Promise<T[]> {
-  const found: T[] = [];
-  for await (const one of source) found.push(one);
-  return found;
-}
 
 const reportLines = (report: WithdrawalReport) => [
   `with subject ${report.subject.label} fall:`,
@@ -70,7 +65,7 @@ export function addLab(program: Command): void {
     'mindpainter subjects list --json | jq -r ".[].label"',
   ]).action(
     run(async ({ mp, out, signal }) => {
-      const found = await all(mp.subjects.list({ signal }));
+      const found = await collect(mp.subjects.list({ signal }));
       out.table(found.map(({ label, simulated, createdAt, id }) => ({ label, simulated, createdAt, id })));
     }),
   );
@@ -108,7 +103,7 @@ export function addLab(program: Command): void {
     ['mindpainter sessions list 01'],
   ).action(
     run(async ({ mp, out, signal }, _, subject: string) => {
-      const found = await all(mp.subjects.sessions(subject, { signal }));
+      const found = await collect(mp.subjects.sessions(subject, { signal }));
       out.table(found.map(({ label, voxels, createdAt, id }) => ({ label, voxels, createdAt, id })));
     }),
   );
@@ -145,7 +140,7 @@ export function addLab(program: Command): void {
   const images = program.command('images').description('the pictures that are painted on');
   leaf(images.command('list'), 'lists the pictures, the newest first', ['mindpainter images list']).action(
     run(async ({ mp, out, signal }) => {
-      const found = await all(mp.images.list({ signal }));
+      const found = await collect(mp.images.list({ signal }));
       out.table(
         found.map(({ id, format, widthPx, heightPx, createdAt }) => ({
           id,
@@ -177,7 +172,7 @@ export function addLab(program: Command): void {
   const models = program.command('models').description('what can paint');
   leaf(models.command('list'), 'lists the models, the newest first', ['mindpainter models list']).action(
     run(async ({ mp, out, signal }) => {
-      const found = await all(mp.models.list({ signal }));
+      const found = await collect(mp.models.list({ signal }));
       out.table(
         found.map(({ name, subjectLabel, voxels, imageSizePx, id }) => ({
           name,

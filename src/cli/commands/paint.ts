@@ -4,8 +4,8 @@ import { dirname, extname, join, parse } from 'node:path';
 import type { Command } from 'commander';
 import { MindPainterError } from '../../sdk/client.js';
 import { UsageError } from '../failures.js';
-import { METHODS, parseMethod, parseNumber } from '../job-table.js';
-import { createParts, MASK_HELP } from '../parts.js';
+import { METHODS, parseMethod } from '../job-table.js';
+import { createParts, MASK_HELP, numberOf } from '../parts.js';
 import { type Cli, leaf, run } from '../run.js';
 
 interface PaintOptions {
@@ -21,15 +21,6 @@ interface PaintOptions {
   readonly count?: string;
   readonly out: string;
   readonly timeout?: string;
-}
-
-/** The option's value as a number; what is none is a fault of the command line. */
-function numberOf(text: string | undefined, name: string): number | undefined {
-  try {
-    return text === undefined ? undefined : parseNumber(text, name);
-  } catch {
-    throw new UsageError(`--${name} ${text}: give a number`);
-  }
 }
 
 /** One painting keeps the name that was given; several are numbered. */

@@ -1,10 +1,10 @@
 // `train`: a model of a subject, from sessions and pictures on this machine; and what one may ask of a run.
 
-import { readdir } from 'node:fs/promises';
-import { extname, join } from 'node:path';
+import { parse } from 'node:path';
 import type { Command } from 'commander';
-import { type CreateTrainingRunInput, type MindPainter, MindPainterError } from '../../sdk/client.js';
+import type { CreateTrainingRunInput, MindPainter } from '../../sdk/client.js';
 import { UsageError } from '../failures.js';
+import { picturesIn } from '../parts.js';
 import { type Cli, leaf, run } from '../run.js';
 import { followRun } from './watch.js';
 
@@ -59,16 +59,12 @@ async function importSession({ mp, out, signal }: Cli, subjectId: string, given:
 
 /** Uploads every picture of a folder and links it to the stimulus of its file name. */
 async function uploadStimuli({ mp, out, signal }: Cli, folder: string): Promise<void> {
-  const names = await readdir(folder).catch((cause) => {
-    throw new MindPainterError('LOCAL_FILE', `cannot read ${folder}: ${cause.message}`, { cause });
-  });
-  const files = names.filter((name) => /\.(png|jpe?g|webp)$/i.test(name)).sort();
-  if (files.length === 0) throw new UsageError(`${folder} holds no PNG, JPEG or WebP`);
+  const files = await picturesIn(folder);
   const stimuli: { name: string; imageId: string }[] = [];
-  for (const name of files) {
+  for (const file of files) {
     out.progress('stimuli uploaded', stimuli.length, files.length);
-    const { id: imageId } = await mp.images.upload(join(folder, name), { signal });
-    stimuli.push({ name: name.slice(0, -extname(name).length), imageId });
+    const { id: imageId } = await mp.images.upload(file, { signal });
+    stimuli.push({ name: parse(file).name, imageId });
   }
   await mp.subjects.linkStimuli(stimuli, { signal });
   out.note(`${files.length} stimuli are there`);
