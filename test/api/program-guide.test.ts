@@ -11,9 +11,9 @@ import { type ClientLab, type Ended, follow, startClientLab } from '../support/c
 
 const ROOT = resolve('.');
 const GUIDE = readFileSync('docs/guides/program.md', 'utf8');
-const BLOCKS = [...GUIDE.matchAll(/^```(\S+)( install)?\n(.*?)^```$/gms)].map((found, index) => ({
+const BLOCKS = [...GUIDE.matchAll(/^```(\S+)(?: (install|studies))?\n(.*?)^```$/gms)].map((found, index) => ({
   language: found[1]!,
-  install: found[2] !== undefined,
+  part: found[2],
   text: found[3]!,
   index,
 }));
@@ -40,7 +40,7 @@ function run(program: string, args: readonly string[], input = ''): Promise<Ende
 }
 
 const blocksOf = (language: string) =>
-  BLOCKS.filter((block) => block.language === language && !block.install);
+  BLOCKS.filter((block) => block.language === language && block.part === undefined);
 const isPicture = async (name: string) =>
   expect(await sharp(join(lab.folder, name)).metadata()).toMatchObject({
     format: 'png',
@@ -56,7 +56,7 @@ beforeAll(async () => {
   token = await lab.makeAdmin('ada');
   await lab.startWorker();
   writeFileSync(join(lab.folder, 'package.json'), '{ "type": "module", "private": true }\n');
-  const [install] = BLOCKS.filter((block) => block.install);
+  const [install] = BLOCKS.filter((block) => block.part === 'install');
   const flags = 'npm_config_audit=false npm_config_fund=false npm_config_prefer_offline=true';
   const done = await run('bash', ['-eu'], `export ${flags}\n${install!.text}`);
   if (done.code === 0) return;
@@ -70,7 +70,12 @@ beforeAll(async () => {
 afterAll(async () => lab?.close(), 60_000);
 
 test('the guide holds what is tested here', () => {
-  expect(BLOCKS.map(({ language }) => language)).toEqual(['sh', 'sh', 'sh', 'js', 'sh', 'python']);
+  expect(BLOCKS.map(({ language }) => language)).toEqual([
+    ...['sh', 'sh', 'sh', 'js'],
+    // Studies.
+    ...['js', 'sh'],
+    ...['sh', 'python'],
+  ]);
 });
 
 test('the package installs outside the repository, without the server', async (context) => {
@@ -112,6 +117,20 @@ test('the SDK', async () => {
     expect(done.stdout).toMatch(/SUCCEEDED (\d+) \1\nsteps steps must be/);
   }
   for (const name of ['one', 'BRAIN-1', 'BRAIN-3', 'NO_BRAIN-2']) await isPicture(`${name}.png`);
+}, 180_000);
+
+test('studies, by the SDK and the command line', async (context) => {
+  for (const { text, language, index } of BLOCKS.filter((block) => block.part === 'studies')) {
+    const isShell = language === 'sh';
+    if (isShell && lacks('jq')) context.skip('jq is not here');
+    if (!isShell) writeFileSync(join(lab.folder, `block-${index}.js`), text);
+    const done = await (isShell
+      ? run('bash', ['-eu', '-o', 'pipefail'], text)
+      : run(process.execPath, [`block-${index}.js`]));
+    expect(done, done.stderr).toMatchObject({ code: 0 });
+    // 2 raters, 2 pairs, 2 arms, 3 criteria.
+    expect(done.stdout).toMatch(isShell ? /UNSEALED[\s\S]*report.html/ : /4 of 4\n24 ratings\n$/);
+  }
 }, 180_000);
 
 test('Python', async (context) => {
