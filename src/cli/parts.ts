@@ -37,11 +37,14 @@ export function keyOf(request: object): string {
   return `cli-${createHash('sha256').update(JSON.stringify(request)).digest('hex')}`;
 }
 
+/** Throws LOCAL_FILE. */
+export function cannotRead(path: string, cause: Error): never {
+  throw new MindPainterError('LOCAL_FILE', `cannot read ${path}: ${cause.message}`, { cause });
+}
+
 /** The pictures of a folder by their names. Throws LOCAL_FILE, and UsageError where there are none. */
 export async function picturesIn(folder: string): Promise<string[]> {
-  const names = await readdir(folder).catch((cause) => {
-    throw new MindPainterError('LOCAL_FILE', `cannot read ${folder}: ${cause.message}`, { cause });
-  });
+  const names = await readdir(folder).catch((cause) => cannotRead(folder, cause));
   const files = names.filter((name) => /\.(png|jpe?g|webp)$/i.test(name)).sort();
   if (files.length === 0) throw new UsageError(`${folder} holds no PNG, JPEG or WebP`);
   return files.map((name) => join(folder, name));

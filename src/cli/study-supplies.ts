@@ -3,17 +3,19 @@
 import { readFile, stat } from 'node:fs/promises';
 import { MindPainterError } from '../sdk/client.js';
 import { UsageError } from './failures.js';
-import { collect, type Parts, picturesIn } from './parts.js';
+import { cannotRead, collect, type Parts, picturesIn } from './parts.js';
 import type { Cli } from './run.js';
 
-const PAIRS = 100;
+/** Pairs of the paper's study. */
+export const PAIRS = 100;
 
-/** What a list names: a file has one a line, a folder its pictures, and else commas stand between. */
+/** What a list names: a file has one a line, a folder its pictures, and else commas stand between. Throws LOCAL_FILE. */
 async function readList(text: string): Promise<string[]> {
   const found = await stat(text).catch(() => undefined);
   if (found?.isDirectory()) return picturesIn(text);
   const isList = found?.isFile() && !/\.(png|jpe?g|webp)$/i.test(text);
-  const entries = isList ? (await readFile(text, 'utf8')).split(/\r?\n/) : text.split(',');
+  const lines = isList ? await readFile(text, 'utf8').catch((cause) => cannotRead(text, cause)) : undefined;
+  const entries = lines?.split(/\r?\n/) ?? text.split(',');
   return entries.map((entry) => entry.trim()).filter(Boolean);
 }
 

@@ -16,7 +16,8 @@ let stimulusId: string;
 let studyId: string;
 const parse = (text: string) => JSON.parse(text);
 const studies = (...args: string[]) => lab.cli(['studies', ...args]);
-const preset = (...args: string[]) => studies('preset', 'mindpainter', '--steps', '1', ...args);
+const preset = (...args: string[]) => studies('preset', 'mindpainter', ...args);
+const FAST = ['--steps', '1'];
 
 beforeAll(async () => {
   lab = await startClientLab();
@@ -46,6 +47,7 @@ test('what the preset lacks is counted, and a wrong command line makes nothing',
     ['--steps', 'many'],
     ['--criterion', 'a=b'],
     ['--average', '--trials', 'x'],
+    ['--benchmark', 'Benchmark_x', '--model', 'toy'],
   ])
     expect([wrong, (await preset(...wrong)).code]).toEqual([wrong, 2]);
   expect((await studies('preset', 'another')).code).toBe(2);
@@ -56,14 +58,20 @@ test('the preset orders 200 paintings, goes on where it was left, and makes exac
   // The newest picture is what was seen: it is not painted on.
   stimulusId = (await mp.images.upload(await encodePng(noise(1)))).id;
   await mp.subjects.linkStimuli([{ name: 's1', imageId: stimulusId }]);
-  const ordered = await preset('--no-wait', '--quiet');
+  const ordered = await preset(...FAST, '--no-wait', '--quiet');
   expect(ordered).toMatchObject({ code: 0, stdout: expect.stringMatching(/^Benchmark_\S+\n$/), stderr: '' });
   const id = ordered.stdout.trim();
-  const again = await preset('--no-wait');
+  const again = await preset(...FAST, '--no-wait');
   expect(again).toMatchObject({ code: 0, stdout: `${id}\n` });
   expect(again.stderr).toContain(
     `0 of 200 are painted; go on with it: mindpainter studies preset mindpainter --benchmark ${id}`,
   );
+  const waiting = lab.start(['studies', 'preset', 'mindpainter', '--benchmark', id, '--name', "it's mine"]);
+  await waiting.says(/paintings 0\/200/);
+  waiting.child.kill('SIGINT');
+  const cut = await waiting.ended;
+  expect([cut.code, cut.stdout]).toEqual([130, '']);
+  expect(cut.stderr).toContain(`preset mindpainter --benchmark ${id} --name 'it'\\''s mine'`);
   const { batch } = await mp.benchmarks.get(id);
   await mp.jobs.cancelMany({ batchId: batch.id });
   const failed = await preset('--benchmark', id);

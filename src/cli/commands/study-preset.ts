@@ -1,9 +1,10 @@
 // `studies preset`: the paper's study from what a lab has: a benchmark of 100 pictures and 100 signals, painted, frozen, designed.
 
-import { Argument, type Command } from 'commander';
+import { Argument, type Command, Option } from 'commander';
 import {
   type BenchmarkStatus,
   type CreateBenchmarkInput,
+  MindPainterError,
   paintedCount,
   type StudyStatus,
 } from '../../sdk/client.js';
@@ -11,7 +12,7 @@ import { EXIT, UsageError } from '../failures.js';
 import { parseMethod } from '../job-table.js';
 import { createParts, keyOf, numberOf, parseShape } from '../parts.js';
 import { type Cli, leaf, run } from '../run.js';
-import { chooseImages, chooseSignals } from '../study-supplies.js';
+import { chooseImages, chooseSignals, PAIRS } from '../study-supplies.js';
 
 /** Raters see it: it names no method. */
 const DEFAULT_NAME = 'Rating of paintings';
@@ -52,6 +53,7 @@ async function createBenchmark(cli: Cli, options: PresetOptions): Promise<Benchm
   if (method === 'BRAIN') throw new UsageError('--against brain: the first arm is that; name another method');
   const steps = numberOf(options.steps, 'steps');
   const guidanceScale = numberOf(options.guidanceScale, 'guidance-scale');
+  const seed = numberOf(options.seed, 'seed') ?? 0;
   goesOn('nothing was submitted; what was uploaded is stored, and the same command again is safe');
   const parts = createParts(mp, signal);
   const model = await mp.models.find(await parts.model(options.model, options.subject), { signal });
@@ -66,7 +68,7 @@ async function createBenchmark(cli: Cli, options: PresetOptions): Promise<Benchm
     name: options.name,
     imageIds,
     signals,
-    seed: numberOf(options.seed, 'seed') ?? 0,
+    seed,
     maskShape,
     arms: [
       { name: 'mindpainter', method: 'BRAIN', ...arm },
@@ -79,6 +81,17 @@ async function createBenchmark(cli: Cli, options: PresetOptions): Promise<Benchm
     `${benchmark.progress.total} paintings of ${benchmark.itemCount} pairs are ordered in ${benchmark.id}`,
   );
   return benchmark;
+}
+
+/** A benchmark that the preset can be made of, before it is waited for and frozen. Throws BAD_INPUT. */
+async function findBenchmark({ mp, signal }: Cli, id: string, arms?: string): Promise<BenchmarkStatus> {
+  const found = await mp.benchmarks.get(id, { signal });
+  const bad = (field: string, message: string) => new MindPainterError('BAD_INPUT', message, { field });
+  if (found.itemCount !== PAIRS)
+    throw bad('benchmark', `the paper's study takes ${PAIRS} pairs; this benchmark has ${found.itemCount}`);
+  if (arms === undefined && found.arms.length !== 2)
+    throw bad('arms', `name two arms to compare with --arms; there are ${namesOf(found.arms)}`);
+  return found;
 }
 
 /** Orders the failed jobs once more, all of them. */
@@ -149,7 +162,7 @@ async function preset(cli: Cli, options: PresetOptions): Promise<number> {
   const { mp, out, signal, goesOn } = cli;
   parseCriteria(options.criterion);
   const made = options.benchmark
-    ? await mp.benchmarks.get(options.benchmark, { signal })
+    ? await findBenchmark(cli, options.benchmark, options.arms)
     : await createBenchmark(cli, options);
   const { id } = made;
   const again = goOnWith(id, options);
@@ -193,6 +206,19 @@ async function preset(cli: Cli, options: PresetOptions): Promise<number> {
   return EXIT.ok;
 }
 
+/** Options of a benchmark that is to be made. */
+const OF_A_NEW_ONE = [
+  'images',
+  'trials',
+  'average',
+  'subject',
+  'model',
+  'against',
+  'mask',
+  'steps',
+  'guidanceScale',
+  'seed',
+];
 const several = (value: string, before: readonly string[]) => [...before, value];
 
 export function addPreset(studies: Command): void {
@@ -235,7 +261,11 @@ export function addPreset(studies: Command): void {
       several,
       [],
     )
-    .option('--benchmark <id>', 'go on with this benchmark, in place of a new one')
+    .addOption(
+      new Option('--benchmark <id>', 'go on with this benchmark, in place of a new one').conflicts(
+        OF_A_NEW_ONE,
+      ),
+    )
     .option('--arms <names>', 'with --benchmark: the two arms to compare, comma-separated, where it has more')
     .option('--retry', 'with --benchmark: order paintings that failed once more')
     .option('--no-wait', 'do not wait until all is painted')
