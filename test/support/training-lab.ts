@@ -93,18 +93,20 @@ export interface SessionOptions {
   readonly seed?: number;
   /** Voxels that never change. */
   readonly constant?: readonly number[];
+  /** A category for each stimulus: a column of the table. */
+  readonly labels?: readonly string[];
 }
 
 /** A session in which each stimulus has its own pattern under noise. */
 export function sessionFiles(stimuli: readonly string[], options: SessionOptions = {}) {
-  const { repetitions = 2, voxels = TINY.voxels, seed = 1, constant = [] } = options;
+  const { repetitions = 2, voxels = TINY.voxels, seed = 1, constant = [], labels } = options;
   const rng = createRng(seed);
   const patterns = stimuli.map((_, i) => createRng(500 + i).fillNormal(new Float32Array(voxels)));
-  const rows: string[] = ['stimulus'];
+  const rows: string[] = [labels ? 'stimulus,label' : 'stimulus'];
   const betas = new Float32Array(stimuli.length * repetitions * voxels);
   for (let trial = 0; trial < stimuli.length * repetitions; trial++) {
     const stimulus = trial % stimuli.length;
-    rows.push(stimuli[stimulus]!);
+    rows.push(labels ? `${stimuli[stimulus]},${labels[stimulus]}` : stimuli[stimulus]!);
     for (let v = 0; v < voxels; v++) {
       betas[trial * voxels + v] = constant.includes(v) ? 3 : patterns[stimulus]![v]! + 0.5 * rng.normal();
     }
