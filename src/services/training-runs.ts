@@ -192,6 +192,7 @@ export async function createTrainingRun(
     voxels: sessions[0]!.voxels,
     embeddingSize: facts.training.embeddingSize,
     poolSampleBytes: facts.training.poolSampleBytes,
+    quickPainter: !facts.training.unetFault,
   });
   return prisma.$transaction(
     async (tx) => {
