@@ -3,6 +3,7 @@
 import DataLoader from 'dataloader';
 import { reach, type Viewer } from '../services/access.js';
 import { estimatePaintJobs } from '../services/paint-job-estimates.js';
+import { labelsOf } from '../services/stimulus-labels.js';
 import type { Store } from '../store/client.js';
 
 /** Rows by id; a missing one is an error, since only foreign keys and checked ids come here. */
@@ -92,6 +93,10 @@ export function createLoaders(store: Store, viewer: Viewer) {
         prisma.benchmarkArm.findMany({ where: { benchmarkId: { in: ids } }, orderBy: { position: 'asc' } }),
       (row) => row.benchmarkId,
     ),
+    labelOfStimulus: new DataLoader<string, string | null>(async (names) => {
+      const labels = await labelsOf(prisma, names);
+      return names.map((name) => labels.get(name) ?? null);
+    }),
     sessionsOfRun: listBy(
       (ids) =>
         prisma.trainingRunSession.findMany({

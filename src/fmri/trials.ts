@@ -7,8 +7,21 @@ export interface TrialRow {
   readonly repetition: number;
 }
 
+export interface TrialTable {
+  readonly rows: readonly TrialRow[];
+  /** Categories by stimulus, of those that the table tells. */
+  readonly labels: ReadonlyMap<string, string>;
+}
+
 /** PostgreSQL's integer. */
 const MAX_REPETITION = 2 ** 31 - 1;
+
+/** What is wrong with a category of a stimulus; undefined for a word of 1 to 100 characters without blanks around it. */
+export function labelFault(label: string): string | undefined {
+  if (label.trim() !== label || label === '' || label.length > 100)
+    return 'a label has 1 to 100 characters and no blanks around it';
+  return label.includes('\0') ? 'a label cannot hold the character NUL' : undefined;
+}
 
 /** The cells of one line, trimmed; quoted cells may hold the separator and `""` (RFC 4180). Undefined if one stays open. */
 function splitLine(line: string, separator: string): string[] | undefined {
@@ -25,8 +38,11 @@ function splitLine(line: string, separator: string): string[] | undefined {
   }
 }
 
-/** Columns `stimulus` and, if wanted, `repetition` (else counted). Throws AppError naming line and column. */
-export function parseTrialTable(text: string, trials: number, field: string): TrialRow[] {
+/**
+ * Columns `stimulus` and, if wanted, `repetition` (else counted) and `label`, the stimulus' category; an empty cell there says
+ * nothing. Throws AppError naming line and column.
+ */
+export function parseTrialTable(text: string, trials: number, field: string): TrialTable {
   const fail = (message: string): never => {
     throw new AppError('BAD_INPUT', message, { field });
   };
@@ -40,11 +56,13 @@ export function parseTrialTable(text: string, trials: number, field: string): Tr
   if (stimulusAt < 0)
     fail(`line 1 must name a column 'stimulus'; it has: ${header.join(', ').slice(0, 200)}`);
   const repetitionAt = header.indexOf('repetition');
-  const rows = lines.slice(1);
-  if (rows.length !== trials)
-    fail(`the table has ${rows.length} trials, the matrix ${trials}; they must agree`);
+  const labelAt = header.indexOf('label');
+  const body = lines.slice(1);
+  if (body.length !== trials)
+    fail(`the table has ${body.length} trials, the matrix ${trials}; they must agree`);
   const shown = new Map<string, number>();
-  return rows.map((line, i) => {
+  const labels = new Map<string, string>();
+  const rows = body.map((line, i) => {
     const row = cells(line, i + 1);
     if (row.length !== header.length)
       fail(`line ${i + 2} has ${row.length} cells, the header ${header.length}`);
@@ -59,6 +77,18 @@ export function parseTrialTable(text: string, trials: number, field: string): Tr
       fail(
         `line ${i + 2}, column repetition: '${row[repetitionAt]}' is no count from 1 to ${MAX_REPETITION}`,
       );
+    const label = labelAt < 0 ? '' : row[labelAt]!;
+    if (label !== '') {
+      const fault = labelFault(label);
+      if (fault) fail(`line ${i + 2}, column label: ${fault}`);
+      const before = labels.get(stimulus) ?? label;
+      if (before !== label)
+        fail(
+          `line ${i + 2}, column label: ${stimulus} is '${label}' here and '${before}' above; a stimulus has one label`,
+        );
+      labels.set(stimulus, label);
+    }
     return { stimulus, repetition };
   });
+  return { rows, labels };
 }

@@ -1,4 +1,4 @@
-// The training of a bundle, whole: data -> pseudo brain generator -> brain adapter -> pool -> diffusion -> figures -> bundle.
+// The training of a bundle, whole: data -> generator -> adapter -> pool -> diffusion -> judged paintings -> figures -> bundle.
 // Each stage goes on from its checkpoint; a second run over a finished stage merely reloads it. No database here.
 
 import { mkdir } from 'node:fs/promises';
@@ -19,6 +19,7 @@ import { readTrainingData } from './training-data.js';
 import type { HeldOutMetric, Stage, TrainEvent, TrainMessage } from './training-messages.js';
 import { measureBrainNetworks } from './training-metrics.js';
 import { makeAdapter, makeGenerator, makeUnet, type Network, type Run } from './training-networks.js';
+import { judgePaintings } from './training-paintings.js';
 import { ownWorkFolder } from './work-folder.js';
 
 /** Seeds of the stages: neighbours of one seed would draw the same numbers. */
@@ -26,6 +27,7 @@ const STAGE_SEEDS: Partial<Record<Stage, number>> = {
   pseudoBrainGenerator: 1000,
   brainAdapter: 2000,
   diffusion: 3000,
+  judge: 4000,
 };
 
 /** Trains and writes the bundle; tells progress, points and at last the result. Throws AppError, CANCELLED when aborted. */
@@ -120,6 +122,7 @@ async function run(
     abort,
     at,
     trains: (part) => message.parts.includes(part),
+    kept: () => tell({ type: 'checkpoint' }),
     options: (stage, plan, measure) => {
       at(stage, 0, plan.steps);
       return {
@@ -149,8 +152,10 @@ async function run(
   const brainAdapter = await makeAdapter(shared, noise);
   const brain = { pseudoBrainGenerator: pseudoBrainGenerator.model, brainAdapter: brainAdapter.model };
   const unet = await makeUnet(shared, noise, brain);
+  const paintings = await judgePaintings(shared, { unet, brainAdapter });
   at('metrics', 0, 1);
-  const metrics = [...(await measureBrainNetworks(data, brain, device)), unet.metric];
+  const brainMetrics = await measureBrainNetworks(data, brain, device);
+  const metrics = [...brainMetrics, unet.metric, ...paintings.metrics];
   at('bundle', 0, 1);
   const networks = { pseudoBrainGenerator, brainAdapter, diffusion: unet };
   const provenance = {
@@ -158,7 +163,7 @@ async function run(
     excludedVoxels: data.excludedCount,
     machine: `${cpus()[0]?.model ?? 'unknown CPU'}, onnxruntime on the CPU, ${threads ?? 'all'} threads`,
     stages: Object.fromEntries(
-      Object.entries(networks).flatMap(([name, { result }]) =>
+      Object.entries({ ...networks, judge: paintings }).flatMap(([name, { result }]) =>
         result
           ? [
               [
@@ -173,6 +178,7 @@ async function run(
           : [],
       ),
     ),
+    ...(paintings.facts ? { judge: paintings.facts } : {}),
     metrics,
   };
   await writeResult(shared, { ...networks, provenance, metrics });

@@ -54,6 +54,9 @@ async function gather(services: Services, deps: TrainingDeps, run: TrainingRun):
   for (const { imageId } of stimuli) if (!rowOfImage.has(imageId)) rowOfImage.set(imageId, rowOfImage.size);
   const rowOfName = new Map(stimuli.map(({ name, imageId }) => [name, rowOfImage.get(imageId)!]));
   const first = new Map(stimuli.map((stimulus) => [stimulus.imageId, stimulus]));
+  const labelOf = new Map(
+    stimuli.flatMap(({ imageId, label }) => (label === null ? [] : [[imageId, label]])),
+  );
   const facts = await deps.describeBundle(baseModel.folder);
   return {
     name: run.name,
@@ -69,7 +72,8 @@ async function gather(services: Services, deps: TrainingDeps, run: TrainingRun):
     })),
     stimuli: [...rowOfImage.keys()].map((imageId) => {
       const { image, heldOut } = first.get(imageId)!;
-      return { pngSha256: image.pngSha256, heldOut };
+      const label = labelOf.get(imageId);
+      return { pngSha256: image.pngSha256, heldOut, ...(label === undefined ? {} : { label }) };
     }),
     pictures: pictures.map(({ image }) => image.pngSha256),
     blobFolder: deps.blobFolder,
@@ -93,8 +97,9 @@ async function gather(services: Services, deps: TrainingDeps, run: TrainingRun):
         uploadSha256: session.uploadSha256,
         betasSha256: session.betasSha256,
       })),
-      stimuli: stimuli.map(({ name, image, heldOut }) => ({
+      stimuli: stimuli.map(({ name, label, image, heldOut }) => ({
         name,
+        label,
         uploadSha256: image.sha256,
         pngSha256: image.pngSha256,
         heldOut,

@@ -29,7 +29,7 @@ Paints by the signals of ${subject.simulated ? 'the **simulated** subject' : 'su
 
 Figures on the held-out stimuli (sessions were z-scored over all their trials, held-out ones among them):
 
-| figure | signals | value | 95 % over draws | chance | ceiling | note |
+| figure | signals | value | 95 % interval | chance | ceiling | note |
 |---|---|---|---|---|---|---|
 ${rows.join('\n')}
 `;

@@ -1,8 +1,9 @@
 // The curve of a run on disk, a line a point: after a kill the points before the checkpoint are told again, none is lost.
 
-import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TrainEvent } from './training-messages.js';
+import { wholeLines } from './whole-lines.js';
 
 type Point = Extract<TrainEvent, { type: 'point' }>;
 
@@ -14,12 +15,7 @@ export interface Curve {
 /** Tells all points that earlier attempts have stored; a line that a kill has torn is dropped. */
 export function openCurve(folder: string, tell: (point: Point) => void): Curve {
   const path = join(folder, 'curve.jsonl');
-  if (existsSync(path)) {
-    const lines = readFileSync(path, 'utf8').split('\n');
-    const whole = lines.slice(0, -1);
-    if (lines.at(-1) !== '') writeFileSync(path, whole.map((line) => `${line}\n`).join(''));
-    for (const line of whole) tell(JSON.parse(line));
-  }
+  for (const line of wholeLines(path)) tell(JSON.parse(line));
   return {
     add(stage, step, values) {
       const points = Object.entries(values).map(

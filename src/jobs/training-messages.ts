@@ -11,6 +11,8 @@ export type Stage =
   | 'brainAdapter'
   | 'pool'
   | 'diffusion'
+  | 'judge'
+  | 'paintings'
   | 'metrics'
   | 'bundle';
 
@@ -29,7 +31,11 @@ export interface TrainMessage {
     readonly stimulusOfTrial: Int32Array;
   }[];
   /** One entry a picture. */
-  readonly stimuli: readonly { readonly pngSha256: string; readonly heldOut: boolean }[];
+  readonly stimuli: readonly {
+    readonly pngSha256: string;
+    readonly heldOut: boolean;
+    readonly label?: string;
+  }[];
   /** Further pictures for the diffusion: blobs. */
   readonly pictures: readonly string[];
   readonly blobFolder: string;

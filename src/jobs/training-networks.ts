@@ -41,6 +41,8 @@ export interface Run {
     measure: (weights: Weights) => Promise<Record<string, number>>,
   ): StageOptions;
   trains(part: Part): boolean;
+  /** Says that what was done until now would survive a kill. */
+  kept(): void;
 }
 
 /** A network of the new bundle: trained, or the base's. */

@@ -1,4 +1,4 @@
-// `npm run toy:sessions`: files as a lab would bring them, of the simulated subject: sessions, trial tables and stimuli.
+// `npm run toy:sessions`: files as a lab would bring them, of the simulated subject: sessions, trial tables with labels, and stimuli.
 
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -30,8 +30,11 @@ await mkdir(pictures, { recursive: true });
 for (const [i, spec] of specs.entries())
   await writeFile(join(pictures, `${names[i]}.png`), await encodePng(drawScene(spec, TOY.imageSizePx)));
 for (const { label, trials, betas } of simulateSessions(toySubject(), specs, Number(values.sessions), rng)) {
-  const rows = trials.map(({ stimulus, repetition }) => `${names[stimulus]},${repetition}`);
-  await writeFile(join(values.out, `ses-${label}.csv`), `${['stimulus,repetition', ...rows].join('\n')}\n`);
+  const rows = trials.map(
+    ({ stimulus, repetition }) => `${names[stimulus]},${repetition},${specs[stimulus]!.objects[0]!.kind}`,
+  );
+  const table = ['stimulus,repetition,label', ...rows].join('\n');
+  await writeFile(join(values.out, `ses-${label}.csv`), `${table}\n`);
   await writeFile(join(values.out, `ses-${label}.npy`), writeNpy(betas, [trials.length, TOY.voxels]));
 }
 process.stdout.write(

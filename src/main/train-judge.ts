@@ -3,9 +3,10 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { createRng } from '../random.js';
+import { judgeNetwork, judgeObjective } from '../train/judge.js';
 import { trainStage } from '../train/stage.js';
 import { endProgram } from './end-program.js';
-import { judgeBatch, judgeNetwork, judgeObjective } from './toy/judge.js';
+import { JUDGE, judgeBatch } from './toy/judge.js';
 import { readPhotographs } from './toy/photographs.js';
 import { progressLine } from './toy/progress.js';
 import { PLAN, TOY } from './toy/settings.js';
@@ -25,7 +26,7 @@ const photographs = await readPhotographs(values.photographs, 1500, createRng(TO
 const { weights } = await trainStage(
   'judge',
   PLAN.judge,
-  judgeObjective,
+  (b) => judgeObjective(b, JUDGE, PLAN.judge.batch),
   (rng) => judgeBatch(rng, PLAN.judge.batch, photographs),
   {
     folder: values.folder,
@@ -35,5 +36,5 @@ const { weights } = await trainStage(
   },
 );
 await mkdir(values.out, { recursive: true });
-await writeFile(`${values.out}/model.onnx`, judgeNetwork(weights));
+await writeFile(`${values.out}/model.onnx`, judgeNetwork(weights, JUDGE));
 say(`wrote ${values.out}/model.onnx`);

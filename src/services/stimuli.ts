@@ -1,24 +1,27 @@
-// Stimuli: which picture each stimulus name of the trial tables is.
+// Stimuli: which picture each stimulus name of the trial tables is, and of what category.
 
 import { AppError } from '../errors.js';
+import { labelFault } from '../fmri/trials.js';
 import type { Stimulus } from '../generated/prisma/client.js';
 import { authorize } from './access.js';
 import { audit } from './audit.js';
 import type { Services } from './context.js';
+import { labelStimuli, labelsOf, listFew } from './stimulus-labels.js';
 
 const MAX_LINKS = 1000;
 
 export interface LinkStimuli {
-  readonly stimuli: readonly { readonly name: string; readonly imageId: string }[];
-  /** True to give a known name another picture. */
+  readonly stimuli: readonly {
+    readonly name: string;
+    readonly imageId: string;
+    /** The category; absent: it stays as it is. */
+    readonly label?: string | null | undefined;
+  }[];
+  /** True to give a known name another picture or label. */
   readonly replace: boolean;
 }
 
-function listFew(names: readonly string[]): string {
-  return `${names.slice(0, 5).join(', ')}${names.length > 5 ? ` and ${names.length - 5} more` : ''}`;
-}
-
-/** Links names to pictures, all or none. The same link again changes nothing. Throws AppError on field 'stimuli'. */
+/** Links names to pictures and labels, all or none. The same again changes nothing. Throws AppError on field 'stimuli'. */
 export async function linkStimuli({ store, viewer }: Services, input: LinkStimuli): Promise<Stimulus[]> {
   authorize(viewer, 'linkStimuli');
   const { stimuli, replace } = input;
@@ -28,11 +31,16 @@ export async function linkStimuli({ store, viewer }: Services, input: LinkStimul
   if (stimuli.length < 1 || stimuli.length > MAX_LINKS)
     fail('BAD_INPUT', `give 1 to ${MAX_LINKS} stimuli at once`);
   const imageOf = new Map<string, string>();
-  for (const { name, imageId } of stimuli) {
+  const labels = new Map<string, string>();
+  for (const { name, imageId, label } of stimuli) {
     if (name.trim() !== name || name === '' || name.length > 200)
       fail('BAD_INPUT', `'${name.slice(0, 40)}': a name has 1 to 200 characters and no blanks around it`);
     if (imageOf.has(name)) fail('BAD_INPUT', `${name} is named twice`);
     imageOf.set(name, imageId);
+    if (label == null) continue;
+    const fault = labelFault(label.trim());
+    if (fault) fail('BAD_INPUT', `${name}: ${fault}`);
+    labels.set(name, label.trim());
   }
   return store.prisma.$transaction(async (tx) => {
     const images = await tx.sourceImage.findMany({
@@ -54,6 +62,8 @@ export async function linkStimuli({ store, viewer }: Services, input: LinkStimul
     }
     for (const { id, name } of other)
       await tx.stimulus.update({ where: { id }, data: { imageId: imageOf.get(name)! } });
+    const relabelled = await labelStimuli(tx, labels, 'stimuli', replace);
+    const idOf = new Map(rows.map((row) => [row.name, row.id]));
     const event = { action: 'linkStimuli', type: 'Stimulus' };
     await audit(
       tx,
@@ -65,6 +75,12 @@ export async function linkStimuli({ store, viewer }: Services, input: LinkStimul
         before: { imageId },
         after: { imageId: imageOf.get(name)! },
       })),
+      ...relabelled.map(({ stimulus, before, after }) => ({
+        ...event,
+        id: idOf.get(stimulus)!,
+        before: { label: before },
+        after: { label: after },
+      })),
     );
     const byName = new Map(rows.map((row) => [row.name, { ...row, imageId: imageOf.get(row.name)! }]));
     return stimuli.map(({ name }) => byName.get(name)!);
@@ -74,9 +90,10 @@ export async function linkStimuli({ store, viewer }: Services, input: LinkStimul
 export interface LinkedStimulus {
   readonly name: string;
   readonly imageId: string;
+  readonly label: string | null;
 }
 
-/** The pictures of some names, ordered by name. Throws AppError BAD_INPUT on `field` that lists the first names without one. */
+/** The pictures and labels of some names, ordered by name. Throws AppError BAD_INPUT on `field` that lists the first names without one. */
 export async function requirePictures(
   { store }: Services,
   names: readonly string[],
@@ -93,5 +110,6 @@ export async function requirePictures(
     const message = `${missing.length} of ${new Set(names).size} stimuli have no picture: ${listFew(missing)}; link them with linkStimuli`;
     throw new AppError('BAD_INPUT', message, { field });
   }
-  return rows;
+  const labels = await labelsOf(store.prisma, names);
+  return rows.map((row) => ({ ...row, label: labels.get(row.name) ?? null }));
 }

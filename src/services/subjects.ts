@@ -10,6 +10,7 @@ import type { FmriSession, Subject } from '../generated/prisma/client.js';
 import { authorize } from './access.js';
 import { audit } from './audit.js';
 import type { Services } from './context.js';
+import { labelStimuli } from './stimulus-labels.js';
 import { createUnlessTaken } from './unique.js';
 
 /** Creates a subject, or returns the one that has this label already. */
@@ -68,7 +69,7 @@ export async function importSession(services: Services, input: ImportSession): P
   authorize(viewer, 'importFmriSession');
   const label = canonicalLabel(input.label, 'label');
   const matrix = readBetaMatrix(input.betas, 'betas');
-  const rows = parseTrialTable(input.trialTable, matrix.trials, 'trials');
+  const { rows, labels } = parseTrialTable(input.trialTable, matrix.trials, 'trials');
   const subject = await store.prisma.subject.findUnique({
     where: { id: input.subjectId, withdrawnAt: null },
   });
@@ -100,6 +101,7 @@ export async function importSession(services: Services, input: ImportSession): P
     'fmri_session_subject_id_label_key',
     () =>
       store.prisma.$transaction(async (tx) => {
+        await labelStimuli(tx, labels, 'trials');
         const after = await tx.fmriSession.create({ data: session });
         await audit(tx, viewer, { action: 'importFmriSession', type: 'FmriSession', id: after.id, after });
         return after;

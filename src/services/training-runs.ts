@@ -60,6 +60,20 @@ async function requireSessions(
   return sessions;
 }
 
+/** Refuses a picture that is of one category by one of its names and of another by another. */
+function checkLabels(stimuli: readonly LinkedStimulus[]): void {
+  const first = new Map<string, LinkedStimulus>();
+  for (const stimulus of stimuli) {
+    if (stimulus.label === null) continue;
+    const { name, label } = first.get(stimulus.imageId) ?? stimulus;
+    first.set(stimulus.imageId, { ...stimulus, name, label });
+    if (label !== stimulus.label) {
+      const message = `${name} and ${stimulus.name} are one picture, labelled '${label}' and '${stimulus.label}'; change one with linkStimuli`;
+      bad('sessionIds', message);
+    }
+  }
+}
+
 /** Splits by picture: two names of one picture never stand on both sides. */
 function split(stimuli: readonly LinkedStimulus[], input: CreateTrainingRun, seed: number): Set<string> {
   const { heldOutStimuli, heldOutFraction } = input;
@@ -169,6 +183,7 @@ export async function createTrainingRun(
   const names = shown.map((row) => row.stimulus).sort();
   const linked = await requirePictures(services, names, 'sessionIds');
   const stimuli = linked.sort((a, b) => (a.name < b.name ? -1 : 1));
+  checkLabels(stimuli);
   const heldOut = split(stimuli, input, Number(input.settings?.seed ?? 0));
   const images = new Set(stimuli.map((stimulus) => stimulus.imageId));
   const settings = fillSettings(input.settings, {
@@ -177,6 +192,7 @@ export async function createTrainingRun(
     voxels: sessions[0]!.voxels,
     embeddingSize: facts.training.embeddingSize,
     poolSampleBytes: facts.training.poolSampleBytes,
+    quickPainter: !facts.training.unetFault,
   });
   return prisma.$transaction(
     async (tx) => {

@@ -30,6 +30,12 @@ export type DiffusionStageSettings = StageSettings & {
   readonly predictionType: Prediction;
 };
 
+export type JudgeSettings = StageSettings & {
+  /** Labels of fewer training pictures are left out. */
+  readonly leastPictures: number;
+  readonly paintedTrials: number;
+};
+
 export type TrainingSettings = {
   readonly seed: number;
   readonly tau: number;
@@ -39,6 +45,7 @@ export type TrainingSettings = {
   readonly pseudoBrainGenerator: BrainStageSettings;
   readonly brainAdapter: BrainStageSettings;
   readonly diffusion: DiffusionStageSettings;
+  readonly judge: JudgeSettings;
 };
 
 /** What a caller may give: any part of it. */
@@ -48,7 +55,11 @@ export type Given<T> = {
 
 const STAGE = { learningRate: 1e-3, weightDecay: 0.01, emaDecay: 0.99 };
 
-function defaults(trainingStimuli: number, predictionType: Prediction): TrainingSettings {
+function defaults(
+  trainingStimuli: number,
+  predictionType: Prediction,
+  quickPainter: boolean,
+): TrainingSettings {
   const batch = Math.min(128, trainingStimuli);
   return {
     seed: 0,
@@ -69,6 +80,15 @@ function defaults(trainingStimuli: number, predictionType: Prediction): Training
       keptWeight: 0.15,
       maskProbabilities: { inpaint: 0.5, outpaint: 0.3, random: 0.2 },
       predictionType,
+    },
+    judge: {
+      ...STAGE,
+      steps: 500,
+      batch: 64,
+      learningRate: 2e-3,
+      leastPictures: 8,
+      // A UNet of another architecture may take minutes a painting.
+      paintedTrials: quickPainter ? 48 : 0,
     },
   };
 }
@@ -106,6 +126,12 @@ const LIMITS: Readonly<Record<string, Limit | Readonly<Record<string, Limit>>>> 
     poolSize: [1, 1_000_000, 'whole'],
     conditionDropout: [0, 1, 'under'],
     keptWeight: [0, 1, 'any'],
+  },
+  judge: {
+    ...STAGE_LIMITS,
+    batch: [1, 4096, 'whole'],
+    leastPictures: [1, 1_000_000, 'whole'],
+    paintedTrials: [0, 10_000, 'whole'],
   },
 };
 
@@ -157,6 +183,8 @@ export interface SettingsFacts {
   readonly embeddingSize: number;
   /** What a sample of the pool takes. */
   readonly poolSampleBytes: number;
+  /** Whether the base's UNet is of our architecture. */
+  readonly quickPainter: boolean;
 }
 
 /** Refuses networks and pools that the engine has no room for. */
@@ -185,7 +213,7 @@ export function fillSettings(
   given: Given<TrainingSettings> | null | undefined,
   facts: SettingsFacts,
 ): TrainingSettings {
-  const settings = merge(defaults(facts.trainingStimuli, facts.prediction), given);
+  const settings = merge(defaults(facts.trainingStimuli, facts.prediction, facts.quickPainter), given);
   checkNumbers(settings, LIMITS, 'settings');
   checkRoom(settings, facts);
   const { sigmaLow, sigmaHigh, diffusion } = settings;

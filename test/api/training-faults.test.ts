@@ -8,6 +8,7 @@ import { floats, openSession } from '../../src/runtime/session.js';
 import { tinySignal } from '../support/tiny-bundle.js';
 import {
   ended,
+  LABELS,
   linkStimuli,
   type Run,
   SMALL,
@@ -21,7 +22,7 @@ const CONSTANT = [3, 17];
 
 beforeAll(async () => {
   lab = await startTrainingLab();
-  await lab.importSession('01', STIMULI, { seed: 1, constant: CONSTANT });
+  await lab.importSession('01', STIMULI, { seed: 1, constant: CONSTANT, labels: LABELS });
   await lab.importSession('02', STIMULI, { seed: 2 });
   await linkStimuli(lab);
 }, 90_000);
@@ -79,6 +80,7 @@ test('a pause, a killed child and a killed worker change neither losses nor figu
     pseudoBrainGenerator: { steps: 150, batch: 4, hidden: 16, blocks: 1 },
     brainAdapter: { steps: 20, batch: 4, hidden: 16, blocks: 1 },
     diffusion: { steps: 100, batch: 4, poolSize: 8 },
+    judge: { steps: 60, batch: 4, leastPictures: 1, paintedTrials: 3 },
   };
   let worker = await lab.startWorker();
   const { id, errors } = await lab.create({ settings });
@@ -103,9 +105,11 @@ test('a pause, a killed child and a killed worker change neither losses nor figu
   await lab.until(id, (run) => run.stage === 'diffusion' && run.points.length > second.points.length);
   await lab.stop(worker, 'SIGKILL');
   worker = await lab.startWorker();
+  await lab.until(id, ({ stage, step }) => (stage === 'judge' && step > 1) || stage === 'paintings');
+  process.kill(childOf(worker.pid!), 'SIGKILL');
   const run = await lab.until(id, ended);
   expect(run.error).toBeNull();
-  expect(outcomes(run)).toEqual(['PAUSED', 'LOST', 'LOST', 'SUCCEEDED']);
+  expect(outcomes(run)).toEqual(['PAUSED', 'LOST', 'LOST', 'LOST', 'SUCCEEDED']);
   expect(run.points).toEqual(reference.points);
   expect(run.metrics).toEqual(reference.metrics);
   expect(run.model!.hash).toBe(reference.model!.hash);

@@ -13,6 +13,7 @@ import { registerModel } from '../../src/services/models.js';
 import { PAINT_BY_EXAMPLE, TINY, writeTinyBundle } from '../support/tiny-bundle.js';
 import {
   ended,
+  LABELS,
   linkStimuli,
   picturePng,
   STIMULI,
@@ -25,7 +26,7 @@ let lab: TrainingLab;
 
 beforeAll(async () => {
   lab = await startTrainingLab();
-  await lab.importSession('01', STIMULI, { seed: 1 });
+  await lab.importSession('01', STIMULI, { seed: 1, labels: LABELS });
   await lab.importSession('02', STIMULI, { seed: 2 });
   await linkStimuli(lab);
 }, 90_000);
@@ -52,9 +53,9 @@ test('a subject with sessions and stimuli gets a model that paints', async () =>
   expect(run.error).toBeNull();
   expect(run.heldOutStimuli).toHaveLength(3);
   expect([...run.heldOutStimuli, ...run.trainingStimuli].sort()).toEqual(STIMULI);
-  for (const stage of ['pseudoBrainGenerator', 'brainAdapter', 'diffusion']) {
+  for (const stage of ['pseudoBrainGenerator', 'brainAdapter', 'diffusion', 'judge']) {
     const losses = run.points.filter((point) => point.stage === stage && point.name === 'loss');
-    const steps = stage === 'diffusion' ? 10 : 20;
+    const steps = { diffusion: 10, judge: 6 }[stage] ?? 20;
     expect(losses.map((point) => point.step)).toEqual(Array.from({ length: steps }, (_, i) => i + 1));
     expect(losses.every((point) => Number.isFinite(point.value))).toBe(true);
   }
@@ -66,16 +67,32 @@ test('a subject with sessions and stimuli gets a model that paints', async () =>
       'heldOutRetrievalBackward',
       'heldOutTwoWayIdentification',
       'heldOutLoss',
+      'heldOutAccuracy',
     ]),
   );
-  expect(run.metrics).toHaveLength(9);
+  expect(run.metrics).toHaveLength(13);
   for (const metric of run.metrics) expect(metric.value, metric.name).toEqual(expect.any(Number));
   const correlations = run.metrics.filter((metric) => metric.name.endsWith('voxelCorrelation'));
   for (const { ceiling } of correlations) {
     expect(ceiling).toBeGreaterThan(0.5);
     expect(ceiling).toBeLessThanOrEqual(1);
   }
+  // Each stimulus was told its label by the first table; the judge knows both and saw no held-out picture.
+  expect(seen.some(({ stage }) => stage === 'paintings' || stage === 'judge')).toBe(true);
+  const judged = run.metrics.filter((metric) => /^(painting|judge)\./.test(metric.name));
+  expect(judged.map(({ name, signals, stimuli }) => [name, signals, stimuli])).toEqual([
+    ['painting.fullMaskAccuracy', 'SINGLE_TRIALS', 2],
+    ['painting.centreMaskAccuracy', 'SINGLE_TRIALS', 2],
+    ['painting.shuffledAccuracy', 'SINGLE_TRIALS', 2],
+    ['judge.heldOutAccuracy', null, 3],
+  ]);
+  for (const { value, low, high, chance } of judged) {
+    expect(low).toBeLessThanOrEqual(value!);
+    expect(high).toBeGreaterThanOrEqual(value!);
+    expect(chance).toBeGreaterThanOrEqual(0.5);
+  }
   expect(run.provenance).toMatchObject({
+    judge: { labels: ['cat', 'dog'], trainingPictures: 5, heldOutPictures: 3, paintedTrials: 2 },
     code: { version: '0.1.0' },
     sessions: [{ label: '01', voxels: TINY.voxels }, { label: '02' }],
     baseModel: { files: { 'unet/model.onnx': expect.stringMatching(/^[0-9a-f]{64}$/) } },
@@ -211,9 +228,13 @@ test('the command line brings files, trains, and prints the run; what it is refu
   expect(done.code).toBe(0);
   const run = JSON.parse(done.out);
   expect(run).toMatchObject({ state: 'SUCCEEDED', name: 'by command', error: null });
-  const { heldOutStimuli, settings } = await lab.read(run.id);
+  const { heldOutStimuli, settings, metrics } = await lab.read(run.id);
   expect(heldOutStimuli).toEqual(['one', 'two']);
   expect(settings).toMatchObject({ seed: 3, tau: 0.07, diffusion: { steps: 2, conditionDropout: 0.12 } });
+  expect(metrics.find((metric) => metric.name === 'painting.fullMaskAccuracy')).toMatchObject({
+    value: null,
+    undefinedReason: expect.stringContaining('no stimulus has a label'),
+  });
   const refused = await command('train', ...args, '--set', 'brainAdapter.batch=9');
   expect(refused.code).toBe(1);
   expect(refused.err).toContain('settings.brainAdapter.batch: a batch of 9');

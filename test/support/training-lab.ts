@@ -34,8 +34,11 @@ export interface Run {
     name: string;
     signals: string | null;
     value: number | null;
+    low: number | null;
+    high: number | null;
     ceiling: number | null;
     chance: number | null;
+    stimuli: number;
     undefinedReason: string | null;
   }[];
   readonly provenance: Record<string, unknown> | null;
@@ -45,7 +48,7 @@ export interface Run {
 
 const RUN = `id state stage step steps excludedVoxels heldOutStimuli trainingStimuli error { code message field stage step }
   attempts { number outcome } points { stage name step value }
-  metrics { name signals value ceiling chance undefinedReason } provenance settings model { id name hash }`;
+  metrics { name signals value low high ceiling chance stimuli undefinedReason } provenance settings model { id name hash }`;
 
 /** Hyper-parameters under which a whole run takes a second or two. */
 export const SMALL = {
@@ -53,6 +56,7 @@ export const SMALL = {
   pseudoBrainGenerator: { steps: 20, batch: 4, hidden: 16, blocks: 1 },
   brainAdapter: { steps: 20, batch: 4, hidden: 16, blocks: 1 },
   diffusion: { steps: 10, batch: 4, poolSize: 8 },
+  judge: { steps: 6, batch: 4, leastPictures: 1, paintedTrials: 2 },
 };
 
 export interface UserError {
@@ -93,18 +97,20 @@ export interface SessionOptions {
   readonly seed?: number;
   /** Voxels that never change. */
   readonly constant?: readonly number[];
+  /** A category for each stimulus: a column of the table. */
+  readonly labels?: readonly string[];
 }
 
 /** A session in which each stimulus has its own pattern under noise. */
 export function sessionFiles(stimuli: readonly string[], options: SessionOptions = {}) {
-  const { repetitions = 2, voxels = TINY.voxels, seed = 1, constant = [] } = options;
+  const { repetitions = 2, voxels = TINY.voxels, seed = 1, constant = [], labels } = options;
   const rng = createRng(seed);
   const patterns = stimuli.map((_, i) => createRng(500 + i).fillNormal(new Float32Array(voxels)));
-  const rows: string[] = ['stimulus'];
+  const rows: string[] = [labels ? 'stimulus,label' : 'stimulus'];
   const betas = new Float32Array(stimuli.length * repetitions * voxels);
   for (let trial = 0; trial < stimuli.length * repetitions; trial++) {
     const stimulus = trial % stimuli.length;
-    rows.push(stimuli[stimulus]!);
+    rows.push(labels ? `${stimuli[stimulus]},${labels[stimulus]}` : stimuli[stimulus]!);
     for (let v = 0; v < voxels; v++) {
       betas[trial * voxels + v] = constant.includes(v) ? 3 : patterns[stimulus]![v]! + 0.5 * rng.normal();
     }
@@ -124,6 +130,8 @@ export function picturePng(seed: number): Promise<Buffer> {
     .toBuffer();
 }
 
+/** Categories of STIMULI. */
+export const LABELS = ['cat', 'dog', 'cat', 'dog', 'cat', 'dog', 'cat', 'dog'];
 export const STIMULI = Array.from({ length: 8 }, (_, i) => `picture-${i}`);
 
 export async function startTrainingLab(): Promise<TrainingLab> {

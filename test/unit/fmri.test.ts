@@ -171,25 +171,35 @@ describe('trial tables', () => {
       { stimulus: 'b.png', repetition: 1 },
       { stimulus: 'a.png', repetition: 2 },
     ];
-    expect(parseTrialTable('stimulus\na.png\nb.png\na.png\n', 3, 'trials')).toEqual(expected);
+    expect(parseTrialTable('stimulus\na.png\nb.png\na.png\n', 3, 'trials').rows).toEqual(expected);
     expect(
-      parseTrialTable('\uFEFFonset,stimulus\r\n0,"a.png"\r\n4,b.png\r\n8,a.png\r\n\r\n', 3, 'trials'),
+      parseTrialTable('\uFEFFonset,stimulus\r\n0,"a.png"\r\n4,b.png\r\n8,a.png\r\n\r\n', 3, 'trials').rows,
     ).toEqual(expected);
     expect(
-      parseTrialTable('stimulus\trun\trepetition\na.png\t1\t1\nb.png\t1\t1\na.png\t2\t2', 3, 'trials'),
+      parseTrialTable('stimulus\trun\trepetition\na.png\t1\t1\nb.png\t1\t1\na.png\t2\t2', 3, 'trials').rows,
     ).toEqual(expected);
-    expect(parseTrialTable('repetition,stimulus\n7,x', 1, 'trials')).toEqual([
+    expect(parseTrialTable('repetition,stimulus\n7,x', 1, 'trials').rows).toEqual([
       { stimulus: 'x', repetition: 7 },
     ]);
   });
 
   test('quoted cells may hold separators and doubled quotes', () => {
-    expect(parseTrialTable('stimulus,run\n"a, big ""red"" ball.png",1\n', 1, 'trials')).toEqual([
+    expect(parseTrialTable('stimulus,run\n"a, big ""red"" ball.png",1\n', 1, 'trials').rows).toEqual([
       { stimulus: 'a, big "red" ball.png', repetition: 1 },
     ]);
-    expect(parseTrialTable('run\tstimulus\tnote\n\t"a b"\t"seen ""well"""\n', 1, 'trials')).toEqual([
+    expect(parseTrialTable('run\tstimulus\tnote\n\t"a b"\t"seen ""well"""\n', 1, 'trials').rows).toEqual([
       { stimulus: 'a b', repetition: 1 },
     ]);
+  });
+
+  test('a column of labels is the category of each stimulus; empty cells say nothing', () => {
+    const { rows, labels } = parseTrialTable('label,stimulus\ndog,a\n,b\n" hot dog ",c\n,a\n', 4, 'trials');
+    expect(rows.map((row) => row.stimulus)).toEqual(['a', 'b', 'c', 'a']);
+    expect([...labels]).toEqual([
+      ['a', 'dog'],
+      ['c', 'hot dog'],
+    ]);
+    expect(parseTrialTable('stimulus\na\n', 1, 'trials').labels.size).toBe(0);
   });
 
   test('faults name the line and the column', () => {
@@ -208,6 +218,13 @@ describe('trial tables', () => {
     refused('stimulus,repetition\na,1.5\n', 1, /column repetition/);
     refused('stimulus,run\n"a,1\n', 1, /line 2 has a quoted cell/);
     refused('stimulus,run\n"a"b,1\n', 1, /line 2 has a quoted cell/);
+    refused(
+      'stimulus,label\na,dog\nb,cat\na,cat\n',
+      3,
+      /line 4, column label: a is 'cat' here and 'dog' above/,
+    );
+    refused(`stimulus,label\na,${'x'.repeat(101)}\n`, 1, /line 2, column label: .* 1 to 100 characters/);
+    refused('stimulus,label\na,x\0y\n', 1, /line 2, column label: .* NUL/);
   });
 });
 

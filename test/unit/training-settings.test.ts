@@ -15,6 +15,7 @@ const FACTS = {
   voxels: 15_724,
   embeddingSize: 1024,
   poolSampleBytes: 4 * (9 * 64 * 64 + 1024),
+  quickPainter: true,
 } as const;
 
 test.each([
@@ -91,4 +92,10 @@ test('what the engine cannot hold is told as a reason, a fault of ours is not', 
   });
   const endless = (n: number): number => 1 + endless(n + 1);
   expect(meet(() => endless(0))).not.toBeInstanceOf(AppError);
+});
+
+test('nothing is painted for the judge by a base that may take minutes a painting, unless it is asked for', () => {
+  const paintedTrials = (quickPainter: boolean, given?: number) =>
+    fillSettings({ judge: { paintedTrials: given } }, { ...FACTS, quickPainter }).judge.paintedTrials;
+  expect([paintedTrials(true), paintedTrials(false), paintedTrials(false, 5)]).toEqual([48, 0, 5]);
 });

@@ -120,8 +120,9 @@ export const Mutation: MutationResolvers = {
   linkStimuli: (_, { input }, { services }) =>
     toPayload('stimuli', async () =>
       linkStimuli(services, {
-        stimuli: input.stimuli.map(({ name, imageId }) => ({
+        stimuli: input.stimuli.map(({ name, imageId, label }) => ({
           name,
+          label,
           imageId: decodeId('SourceImage', imageId, 'stimuli'),
         })),
         replace: input.replace ?? false,

@@ -1,18 +1,10 @@
 // The judge: says six or nine of a picture. It has its own digits, seed and network; nothing of the painter's goes in.
 
-import type { Builder } from '../../graph/builder.js';
-import type { Value } from '../../graph/types.js';
 import { writePlanar } from '../../imaging/tensor.js';
 import type { RgbImage } from '../../imaging/types.js';
 import type { Rng } from '../../random.js';
 import { floats, type Session, type Tensor } from '../../runtime/session.js';
-import { linear } from '../../train/layers.js';
-import { crossEntropy } from '../../train/losses.js';
-import { embedImage } from '../../train/models/image-encoder.js';
-import { exportNetwork } from '../../train/networks.js';
-import { mapRows } from '../../train/rows.js';
-import type { Weights } from '../../train/stage.js';
-import type { Objective } from '../../train/step-graph.js';
+import { type JudgeSize, judgePixels } from '../../train/judge.js';
 import { jitter } from './dataset.js';
 import { DIGITS, PLAN } from './settings.js';
 
@@ -62,21 +54,7 @@ export function nameAxis(
   return agreement < 0 ? axis.map((value) => -value) : axis;
 }
 
-function classify(b: Builder, image: Value): Value {
-  return linear(b, 'digit', embedImage(b, image, DIGITS.judge), 2);
-}
-
-export function judgeObjective(b: Builder): Objective {
-  const { batch } = PLAN.judge;
-  const image = b.input('image', 'float32', [batch, 3, SIDE, SIDE]);
-  const digit = b.input('digit', 'float32', [batch, 2]);
-  return { loss: crossEntropy(b, classify(b, image), digit) };
-}
-
-export const judgeNetwork = (weights: Weights): Uint8Array =>
-  exportNetwork('judge', 'logits', weights, (b) =>
-    classify(b, b.input('pixel_values', 'float32', ['batch', 3, SIDE, SIDE])),
-  );
+export const JUDGE: JudgeSize = { ...DIGITS.judge, sidePx: SIDE, classes: 2, head: 'digit' };
 
 export interface LabelledDigit {
   readonly image: RgbImage;
@@ -114,6 +92,5 @@ export async function judgeDigits(judge: Session, images: readonly RgbImage[]): 
   images.forEach((image, i) => {
     writePlanar(pixels, i * 3 * PIXELS, image);
   });
-  const logits = await mapRows(judge, pixels, [3, SIDE, SIDE]);
-  return images.map((_, i) => (logits[i * 2 + 1]! > logits[i * 2]! ? 1 : 0));
+  return judgePixels(judge, pixels, JUDGE);
 }

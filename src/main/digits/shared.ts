@@ -7,6 +7,7 @@ import { createRng, type Rng } from '../../random.js';
 import { openSession, type Session } from '../../runtime/session.js';
 import { buildPool, type DiffusionPool } from '../../train/diffusion-pool.js';
 import { type Conditioner, trainDiffusion } from '../../train/diffusion-stage.js';
+import { judgeNetwork, judgeObjective } from '../../train/judge.js';
 import { imageEncoderNetwork, vaeDecoderNetwork, vaeEncoderNetwork } from '../../train/networks.js';
 import { autoencoderObjective } from '../../train/objectives.js';
 import { cachedPool } from '../../train/pool-file.js';
@@ -21,7 +22,7 @@ import {
   meanDigit,
   sampleMaskedDigit,
 } from './image-encoder.js';
-import { judgeBatch, judgeNetwork, judgeObjective, labelByAxis, nameAxis, turnAxis } from './judge.js';
+import { JUDGE, judgeBatch, labelByAxis, nameAxis, turnAxis } from './judge.js';
 import { DIGITS, GEOMETRY, PLAN } from './settings.js';
 
 /** A stage's options without the seed, which each stage has of its own. */
@@ -131,9 +132,9 @@ export async function trainJudge(data: DigitsData, run: RunOptions): Promise<Ses
   const { weights } = await trainStage(
     'judge',
     PLAN.judge,
-    judgeObjective,
+    (b) => judgeObjective(b, JUDGE, PLAN.judge.batch),
     (rng) => judgeBatch(rng, digits),
     { ...run, seed },
   );
-  return openSession(judgeNetwork(weights), run.threads ? { threads: run.threads } : {});
+  return openSession(judgeNetwork(weights, JUDGE), run.threads ? { threads: run.threads } : {});
 }
