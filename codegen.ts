@@ -1,5 +1,5 @@
 // Resolver types from schema.graphql; parents are database rows, so that resolvers load what rows do not hold. And the SDK's
-// documents with the types of their variables and answers.
+// and the pages' documents with the types of their variables and answers.
 
 import type { CodegenConfig } from '@graphql-codegen/cli';
 
@@ -28,6 +28,25 @@ const ROWS = [
   'Benchmark',
   'Study',
 ];
+
+/** The documents of a client. */
+const operations = (documents: string) => ({
+  documents,
+  plugins: ['typescript-operations', 'typed-document-node'],
+  config: {
+    documentMode: 'string',
+    useTypeImports: true,
+    enumsAsTypes: true,
+    skipTypename: true,
+    defaultScalarType: 'unknown',
+    scalars: {
+      ID: 'string',
+      DateTime: 'string',
+      JSON: 'unknown',
+      Upload: { input: 'Blob', output: 'never' },
+    },
+  },
+});
 
 const config: CodegenConfig = {
   schema: 'schema.graphql',
@@ -64,23 +83,8 @@ const config: CodegenConfig = {
         },
       },
     },
-    'src/generated/operations.ts': {
-      documents: 'src/sdk/*.graphql',
-      plugins: ['typescript-operations', 'typed-document-node'],
-      config: {
-        documentMode: 'string',
-        useTypeImports: true,
-        enumsAsTypes: true,
-        skipTypename: true,
-        defaultScalarType: 'unknown',
-        scalars: {
-          ID: 'string',
-          DateTime: 'string',
-          JSON: 'unknown',
-          Upload: { input: 'Blob', output: 'never' },
-        },
-      },
-    },
+    'src/generated/operations.ts': operations('src/sdk/*.graphql'),
+    'src/generated/web-operations.ts': operations('src/web/operations.graphql'),
   },
 };
 

@@ -22,7 +22,7 @@ export default defineConfig({
         resolve,
         test: {
           name: 'database',
-          include: ['test/{db,api}/**/*.test.ts'],
+          include: ['test/{db,api,web}/**/*.test.ts'],
           globalSetup: 'test/support/postgres-for-tests.ts',
           testTimeout: 60_000,
           hookTimeout: 60_000,

@@ -1,4 +1,4 @@
-// Writes src/generated (Prisma client, resolver types, trusted documents) when its sources changed. Safe when several commands start at once.
+// Writes src/generated (Prisma client, resolver types, trusted documents, the pages as browsers get them) when its sources changed. Safe when several commands start at once.
 // `--force` writes it anyway (npm run generate).
 
 import { spawnSync } from 'node:child_process';
@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { documentFiles } from './own-documents.js';
+import { pageFiles } from './page-files.js';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const FOLDER = join(ROOT, 'src/generated');
@@ -19,7 +20,7 @@ const SOURCES = [
   'schema.graphql',
   'codegen.ts',
   'package-lock.json',
-  ...documentFiles(),
+  ...new Set([...documentFiles(), ...pageFiles()]),
 ];
 /** Both tools end within seconds; a lock older than this was left by a run that was killed. */
 const STALE_MS = 120_000;
@@ -77,6 +78,7 @@ async function ensureGenerated(force: boolean): Promise<void> {
     tool('prisma', ['generate']);
     tool('graphql-codegen', ['--silent']);
     tool('tsx', ['scripts/trusted-documents.ts']);
+    tool('tsx', ['scripts/bundle-pages.ts']);
     writeFileSync(STAMP, wanted);
   } finally {
     rmSync(LOCK, { recursive: true, force: true });

@@ -45,7 +45,7 @@ const filesIn = (folder: string, ending: string) =>
     .map((name) => join(folder, name));
 
 const guideFiles = () => ['README.md', ...filesIn('docs/guides', '.md')];
-const programFiles = () => ['src/api/home-page.ts'];
+const programFiles = () => ['src/web/home.ts'];
 const operationFiles = () => filesIn('src', '.graphql');
 
 /** The files that documents are taken from, by their paths in the repository. */

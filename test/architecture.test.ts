@@ -25,6 +25,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   api: ['services', 'generated', 'store', 'telemetry'],
   sdk: ['generated'],
   cli: ['sdk'],
+  web: ['generated'],
 };
 const COMMON = ['config.ts', 'errors.ts', 'log.ts', 'random.ts'];
 
@@ -82,9 +83,26 @@ test('no file is longer than 400 lines, and each opens by saying what it holds',
 });
 
 test('what is built for other programs holds nothing of the server, not even its configuration', () => {
-  const client = files.filter((file) => /^(sdk|cli)\//.test(file));
-  const targets = new Set(client.flatMap(importsOf).filter((target) => !client.includes(target)));
-  expect([...targets]).toEqual(['generated/operations.ts']);
+  const targets = (room: RegExp) => {
+    const client = files.filter((file) => room.test(file));
+    return [...new Set(client.flatMap(importsOf).filter((target) => !client.includes(target)))];
+  };
+  expect(targets(/^(sdk|cli)\//)).toEqual(['generated/operations.ts']);
+  expect(targets(/^web\//)).toEqual(['generated/web-operations.ts']);
+});
+
+test('pages take nothing from packages, and nothing from elsewhere', () => {
+  const pages = readdirSync('src/web');
+  expect(pages.length).toBeGreaterThan(5);
+  for (const name of pages) {
+    const content = readFileSync(join('src/web', name), 'utf8');
+    // Addresses of namespaces are no addresses to load from.
+    const addresses = content.match(/(?:https?:)?\/\/[\w-]+\.[\w.]+/g) ?? [];
+    expect([name, addresses.filter((address) => !address.includes('www.w3.org'))]).toEqual([name, []]);
+    if (name.endsWith('.ts')) expect([name, content.match(/from '(?!\.)[^']+'/g) ?? []]).toEqual([name, []]);
+    if (name.endsWith('.html'))
+      expect([name, /<script(?![^>]*\bsrc=)|\bon\w+=|<style|\bstyle=/.test(content)]).toEqual([name, false]);
+  }
 });
 
 test('the environment is read in config.ts, and for the command line in cli/settings.ts; onnxruntime-node in runtime only', () => {

@@ -19,10 +19,10 @@ import { formatError } from './errors.js';
 import { createEventStreams } from './event-stream.js';
 import { createFileRouter } from './files.js';
 import { jsonIsAlways200, negotiate } from './graphql-over-http.js';
-import { HOME_PAGE, RATER_PAGE } from './home-page.js';
 import { identify, identifyRequests, keepWatch, refusalOf, sessionSetter, viewerOf } from './identity.js';
 import { checkLimits, LIMITS, type OperationRequest, prepareOperation } from './limits.js';
 import { measureOperations, measureRequests, serveMetrics } from './metrics.js';
+import { createPageRouter } from './pages.js';
 import { bucketOf, createRateLimit, limitRate, tooOften } from './rate-limit.js';
 import { nameRequests } from './requests.js';
 import { createSchema } from './schema.js';
@@ -197,8 +197,7 @@ export async function createApiServer(deps: ApiDeps): Promise<ApiServer> {
   });
   app.use(identifyRequests(deps));
   app.get('/metrics', serveMetrics(deps));
-  app.get('/', (_, response) => void response.type('html').send(HOME_PAGE));
-  app.get('/rate', (_, response) => void response.type('html').send(RATER_PAGE));
+  app.use(createPageRouter());
   app.use('/files', createFileRouter(deps));
   app.all('/graphql/stream', limitRate(rate), express.json({ limit: MAX_BODY_BYTES }), streams.handler);
   app.use(

@@ -13,6 +13,8 @@ export interface Criterion {
   readonly name: string;
   /** What the rater is asked. */
   readonly question: string;
+  /** What each answer means, from 1; absent where the default holds. */
+  readonly values?: readonly string[];
 }
 
 export interface PracticeItem {
@@ -50,6 +52,9 @@ export interface StudyProtocol
   readonly benchmarkSha256: string;
 }
 
+/** What 1, 2 and 3 mean where a criterion does not say. */
+export const DEFAULT_VALUES: readonly string[] = ['poor', 'fair', 'good'];
+
 /** Criteria where none are given; the paper names none. */
 export const DEFAULT_CRITERIA: readonly Criterion[] = [
   { name: 'realism', question: 'How real does the painted part look?' },
@@ -76,9 +81,12 @@ function whole(value: number, field: string, least: number, most: number): void 
 
 /** Throws AppError BAD_INPUT on what is no design matter; the design checks the rest. */
 export function checkProtocol(protocol: StudyProtocol): void {
-  for (const { name, question } of protocol.criteria) {
+  for (const { name, question, values = DEFAULT_VALUES } of protocol.criteria) {
     text(name, 'criteria', 60);
     text(question, 'criteria', 500);
+    if (values.length !== SCALE)
+      bad('criteria', `say of "${name}" what each of 1 to ${SCALE} means, or leave values out`);
+    for (const value of values) text(value, 'criteria', 60);
   }
   for (const { feedback } of protocol.practice) text(feedback, 'practice', 1000);
   text(protocol.instructions, 'instructions', 20_000);

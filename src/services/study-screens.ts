@@ -4,7 +4,7 @@ import type { StudyRaterState, StudySlotKind, StudyState } from '../generated/pr
 import { stripPngMetadata } from '../imaging/png-metadata.js';
 import { reach } from './access.js';
 import type { Services } from './context.js';
-import type { Criterion, StudyProtocol } from './study-protocol.js';
+import { type Criterion, DEFAULT_VALUES, type StudyProtocol } from './study-protocol.js';
 
 type Queryable = Pick<Services['store']['pool'], 'query'>;
 
@@ -55,7 +55,9 @@ export interface SlotRow {
   readonly expected: number | null;
   /** null where there is no answer, or it was undone. */
   readonly answers: readonly number[] | null;
-  readonly at: Date | null;
+  /** Of the last word, an undo too: its number in the rater's chain, and the seconds since. */
+  readonly event_number: number | null;
+  readonly seconds_ago: number | null;
   /** The side of the painting that was broken on purpose. */
   readonly broken_side: number | null;
   /** One of its paintings was withdrawn: it is shown no more. */
@@ -64,11 +66,12 @@ export interface SlotRow {
 
 const SLOTS = `
   WITH last AS (
-    SELECT DISTINCT ON (slot_id) slot_id, kind, answers, at FROM study_event WHERE rater_id = $1::uuid
+    SELECT DISTINCT ON (slot_id) slot_id, kind, answers, at, number FROM study_event WHERE rater_id = $1::uuid
     ORDER BY slot_id, number DESC
   )
   SELECT slot.id, slot.position, slot.kind, slot.item_id, slot.expected,
-    CASE WHEN last.kind = 'RATE' THEN last.answers END AS answers, CASE WHEN last.kind = 'RATE' THEN last.at END AS at,
+    CASE WHEN last.kind = 'RATE' THEN last.answers END AS answers, last.number AS event_number,
+    extract(epoch FROM clock_timestamp() - last.at)::float8 AS seconds_ago,
     (SELECT side FROM study_picture WHERE slot_id = slot.id AND role = 'CANDIDATE' AND arm_id IS NULL LIMIT 1) AS broken_side,
     EXISTS (
       SELECT FROM study_picture AS picture JOIN painting ON painting.id = picture.painting_id
@@ -83,9 +86,10 @@ export async function readSlots(client: Queryable, rater: RaterRow): Promise<rea
   return (await client.query<SlotRow>(SLOTS, [rater.id, rater.seat_id])).rows;
 }
 
+const isLeft = ({ answers, withdrawn }: SlotRow) => answers === null && !withdrawn;
+
 /** The screen to answer now, or undefined when all is done. */
-export const nextSlot = (slots: readonly SlotRow[]): SlotRow | undefined =>
-  slots.find(({ answers, withdrawn }) => answers === null && !withdrawn);
+export const nextSlot = (slots: readonly SlotRow[]): SlotRow | undefined => slots.find(isLeft);
 
 /** Checks that were failed: an instruction not followed, or a broken painting not given the lowest answer throughout. */
 export function failedChecks(slots: readonly SlotRow[], criteria: number): number {
@@ -125,12 +129,8 @@ export interface RaterScreen {
   readonly practice: boolean;
   /** What to answer, where there is nothing to look at. */
   readonly instruction: string | null;
-  readonly pictures: readonly {
-    readonly id: string;
-    readonly role: PictureRow['role'];
-    readonly side: number;
-  }[];
-  readonly criteria: Criterion[];
+  readonly pictures: readonly RaterPictureView[];
+  readonly criteria: readonly Required<Criterion>[];
 }
 
 /** A study as its rater may know it. */
@@ -138,22 +138,31 @@ export interface RaterStudy {
   readonly studyId: string;
   readonly name: string;
   readonly open: boolean;
+  readonly closed: boolean;
   readonly state: StudyRaterState;
   readonly instructions: string;
+  readonly criteria: readonly Required<Criterion>[];
   readonly consent: { readonly version: string; readonly text: string };
   readonly tabId: string | null;
   /** Screens of practice and study; checks are not counted. */
   readonly done: number;
   readonly total: number;
   readonly screen: RaterScreen | null;
-  /** Pictures of the screens that follow. */
-  readonly preload: readonly string[];
-  readonly canUndo: boolean;
+  readonly ahead: readonly RaterScreen[];
+  /** How long the last answer can still be taken back. */
+  readonly undoSeconds: number;
   readonly pauseReason: string | null;
   readonly completion: { readonly code: string; readonly url: string | null } | null;
 }
 
 const counts = ({ kind, withdrawn }: SlotRow) => (kind === 'RATING' || kind === 'PRACTICE') && !withdrawn;
+
+/** Only the rater's last event can be undone, and an undo is none. */
+function undoSeconds(slots: readonly SlotRow[], { protocol, state, event_count }: RaterRow): number {
+  const last = slots.find(({ event_number }) => event_number === event_count);
+  if (!last?.answers || (state !== 'ACTIVE' && state !== 'FINISHED')) return 0;
+  return Math.max(0, Math.ceil(protocol.undoSeconds - last.seconds_ago!));
+}
 
 /** What the rater sees now. */
 export async function showStudy(client: Queryable, rater: RaterRow): Promise<RaterStudy> {
@@ -161,44 +170,41 @@ export async function showStudy(client: Queryable, rater: RaterRow): Promise<Rat
   const slots = await readSlots(client, rater);
   const open = rater.study_state === 'OPEN';
   const next = open && state === 'ACTIVE' ? nextSlot(slots) : undefined;
-  const shown = next
-    ? slots.filter(({ position }) => position >= next.position && position <= next.position + AHEAD)
-    : [];
+  const shown = next ? slots.filter(isLeft).slice(0, AHEAD + 1) : [];
   const pictures = await readPictures(
     client,
     shown.map(({ id }) => id),
   );
-  const lastAt = slots.reduce((last, { at }) => Math.max(last, at?.getTime() ?? 0), 0);
-  const order = rater.seat_criteria ?? [];
+  const order = rater.seat_criteria ?? protocol.criteria.map(({ name }) => name);
+  const criteria = order.map((name) => ({
+    values: DEFAULT_VALUES,
+    ...protocol.criteria.find((criterion) => criterion.name === name)!,
+  }));
+  const [screen = null, ...ahead] = shown.map(
+    ({ id, kind, expected }): RaterScreen => ({
+      slotId: id,
+      practice: kind === 'PRACTICE',
+      instruction: kind === 'INSTRUCTED' ? `To show that you read this, answer ${expected}.` : null,
+      pictures: pictures.filter(({ slot_id }) => slot_id === id),
+      criteria: kind === 'INSTRUCTED' ? [] : criteria,
+    }),
+  );
   const { completionCode: code, completionUrl } = protocol;
   return {
     studyId: rater.study_id,
     name: rater.study_name,
     open,
+    closed: rater.study_state === 'CLOSED' || rater.study_state === 'UNSEALED',
     state,
     instructions: protocol.instructions,
+    criteria,
     consent: protocol.consent,
     tabId: rater.tab_id,
     done: slots.filter((slot) => counts(slot) && slot.answers).length,
     total: slots.filter(counts).length,
-    screen: next
-      ? {
-          slotId: next.id,
-          practice: next.kind === 'PRACTICE',
-          instruction:
-            next.kind === 'INSTRUCTED' ? `To show that you read this, answer ${next.expected}.` : null,
-          pictures: pictures.filter(({ slot_id }) => slot_id === next.id),
-          criteria:
-            next.kind === 'INSTRUCTED'
-              ? []
-              : order.map((name) => protocol.criteria.find((criterion) => criterion.name === name)!),
-        }
-      : null,
-    preload: pictures.filter(({ slot_id }) => slot_id !== next?.id).map(({ id }) => id),
-    canUndo:
-      open &&
-      (state === 'ACTIVE' || state === 'FINISHED') &&
-      Date.now() - lastAt < protocol.undoSeconds * 1000,
+    screen,
+    ahead,
+    undoSeconds: open ? undoSeconds(slots, rater) : 0,
     pauseReason: rater.pause_reason,
     completion:
       state === 'FINISHED'
@@ -232,7 +238,16 @@ const PICTURE = `
   JOIN study ON study.id = slot.study_id AND study.state = 'OPEN'
   LEFT JOIN painting ON painting.id = picture.painting_id LEFT JOIN paint_job ON paint_job.id = painting.job_id
   WHERE picture.id = $1::uuid AND paint_job.withdrawn_at IS NULL
-    AND slot.position <= ${AHEAD} + (SELECT count(DISTINCT slot_id) FROM study_event WHERE rater_id = rater.id)`;
+    AND ${AHEAD} >= (
+      SELECT count(*) FROM study_slot AS earlier
+      WHERE earlier.seat_id = slot.seat_id AND earlier.position < slot.position
+        AND NOT EXISTS (SELECT FROM study_event WHERE rater_id = rater.id AND slot_id = earlier.id)
+        AND NOT EXISTS (
+          SELECT FROM study_picture AS shown JOIN painting AS gone ON gone.id = shown.painting_id
+          JOIN paint_job AS job ON job.id = gone.job_id
+          WHERE shown.slot_id = earlier.id AND job.withdrawn_at IS NOT NULL
+        )
+    )`;
 
 /** A picture's pixels for the rater who is to see it about now, or null. Nobody else ever gets it, the lab included. */
 export async function readStudyPicture(

@@ -102,6 +102,11 @@ test('a design that cannot be balanced says why and what would work; the preset 
     [{ preset: 'MINDPAINTER', raters: null, groups: null }, 'preset', /exactly 100 pairs; .* has 16/],
     [{ preset: 'MINDPAINTER' }, 'raters', /the preset sets raters to 20/],
     [{ criteria: [] }, 'criteria', /1 or more/],
+    [
+      { criteria: [{ name: 'a', question: 'b', values: ['bad', 'good'] }] },
+      'criteria',
+      /what each of 1 to 3 means/,
+    ],
     [{ undoSeconds: -1 }, 'undoSeconds', /whole number/],
     [{ practice: [{ position: 99, feedback: 'x' }] }, 'practice', /no item 99/],
   ];
@@ -222,8 +227,15 @@ test('rating: idempotent, in order, one page at a time, undo, completion', async
     done: 0,
     total: 9,
     canUndo: false,
+    undoSeconds: 0,
+    closed: false,
     screen: { practice: true },
   });
+  expect(first.criteria.map(({ values }) => values)).toEqual(new Array(3).fill(['poor', 'fair', 'good']));
+  // Three screens ahead can be read and their pictures loaded, for a page that loses its connection.
+  expect(first.ahead).toHaveLength(3);
+  for (const { url } of first.ahead.flatMap(({ pictures }) => pictures))
+    expect((await fetch(`${lab.url}${url}`, { headers: rater.headers })).status).toBe(200);
   const theirs = (await other.start()).study!;
   const screen = first.screen!;
   const good = { tabId: first.tabId, slotId: screen.slotId, answerId: 'one', answers: answersTo(screen) };
@@ -259,15 +271,21 @@ test('rating: idempotent, in order, one page at a time, undo, completion', async
   const done = await rater.submit(good);
   expect(done).toMatchObject({
     feedback: 'The left one is blurred.',
-    study: { done: 1, screen: { practice: false } },
+    study: { done: 1, canUndo: true, screen: { practice: false } },
+  });
+  expect(done.study!.undoSeconds).toBeGreaterThan(200);
+  // The window runs on.
+  const same = <T extends { study: Shown | null }>(one: T): T => ({
+    ...one,
+    study: { ...one.study!, undoSeconds: expect.any(Number) },
   });
   const [again, twice] = await Promise.all([rater.submit(good), rater.submit(good)]);
-  expect(again).toEqual(done);
-  expect(twice).toEqual(done);
+  expect(again).toEqual(same(done));
+  expect(twice).toEqual(same(done));
   await bad({ answers: answersTo(screen, () => 3) }, 'CONFLICT', 'answerId');
   await bad({ answerId: 'two' }, 'CONFLICT', 'slotId');
   const undone = await rater.undo(second.tabId!, 'back');
-  expect(undone.study).toMatchObject({ done: 0, screen: { slotId: screen.slotId } });
+  expect(undone.study).toMatchObject({ done: 0, canUndo: false, screen: { slotId: screen.slotId } });
   expect(await rater.undo(second.tabId!, 'back')).toEqual(undone);
   expect((await rater.undo(second.tabId!)).userErrors[0]).toMatchObject({ code: 'CONFLICT' });
   const last = await rateAll(rater);
@@ -373,6 +391,17 @@ test('a painting that is withdrawn while the study runs is shown and rated no mo
   expect(now.screen!.slotId).not.toBe(slot);
   expect(now.total).toBe(8);
   expect((await create()).userErrors).toEqual([]);
+  // However many fall, what comes next can be looked at.
+  for (let left = now; left.done + left.total > 3; left = (await rater.start()).study!) {
+    expect(
+      (await fetch(`${lab.url}${left.screen!.pictures[0]!.url}`, { headers: rater.headers })).status,
+    ).toBe(200);
+    await pool.query(
+      `UPDATE paint_job SET withdrawn_at = now() WHERE id IN (
+         SELECT painting.job_id FROM study_picture JOIN painting ON painting.id = painting_id WHERE slot_id = $1)`,
+      [left.screen!.slotId],
+    );
+  }
   await pool.query('UPDATE paint_job SET withdrawn_at = NULL');
   await step('closeStudy', id);
 }, 120_000);

@@ -40,7 +40,11 @@ export interface Screen {
     readonly side: number;
     readonly url: string;
   }[];
-  readonly criteria: readonly { readonly name: string; readonly question: string }[];
+  readonly criteria: readonly {
+    readonly name: string;
+    readonly question: string;
+    readonly values: readonly string[];
+  }[];
 }
 
 export interface Shown {
@@ -49,9 +53,13 @@ export interface Shown {
   readonly tabId: string | null;
   readonly done: number;
   readonly total: number;
+  readonly closed: boolean;
+  readonly criteria: Screen['criteria'];
   readonly screen: Screen | null;
+  readonly ahead: readonly Screen[];
   readonly preloadUrls: readonly string[];
   readonly canUndo: boolean;
+  readonly undoSeconds: number;
   readonly pauseReason: string | null;
   readonly consentVersion: string;
   readonly completionCode: string | null;
@@ -59,8 +67,9 @@ export interface Shown {
 }
 
 /** Every field of RaterStudy. */
-export const RATER_STUDY = `id name open state instructions consentVersion consentText tabId done total preloadUrls canUndo pauseReason
-  completionCode completionUrl screen { slotId practice instruction pictures { id role side url } criteria { name question } }`;
+const SCREEN = 'slotId practice instruction pictures { id role side url } criteria { name question values }';
+export const RATER_STUDY = `id name open closed state instructions criteria { name question values } consentVersion consentText
+  tabId done total preloadUrls canUndo undoSeconds pauseReason completionCode completionUrl screen { ${SCREEN} } ahead { ${SCREEN} }`;
 
 export interface Rater {
   readonly headers: Readonly<Record<string, string>>;

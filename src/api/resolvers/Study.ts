@@ -38,7 +38,8 @@ export const RaterStudy: RaterStudyResolvers = {
   id: ({ studyId }) => encodeId('Study', studyId),
   consentVersion: ({ consent }) => consent.version,
   consentText: ({ consent }) => consent.text,
-  preloadUrls: ({ preload }) => preload.map(urlOf),
+  preloadUrls: ({ ahead }) => ahead.flatMap(({ pictures }) => pictures.map(({ id }) => urlOf(id))),
+  canUndo: ({ undoSeconds }) => undoSeconds > 0,
   completionCode: ({ completion }) => completion?.code ?? null,
   completionUrl: ({ completion }) => completion?.url ?? null,
 };

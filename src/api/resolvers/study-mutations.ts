@@ -24,9 +24,10 @@ function given<T extends object>(input: T): Given<T> {
 }
 
 function toStudyOrder(input: CreateStudyInput): StudyOrder {
-  const { benchmarkId, previousId, ...rest } = given(input);
+  const { benchmarkId, previousId, criteria, ...rest } = given(input);
   return {
     ...rest,
+    criteria: criteria?.map(given),
     benchmarkId: decodeId('Benchmark', benchmarkId, 'benchmarkId'),
     previousId: previousId === undefined ? undefined : decodeId('Study', previousId, 'previousId'),
   };
