@@ -15,7 +15,7 @@ import {
 import type { Services } from './context.js';
 import { createPresetMask } from './images.js';
 import { readVisible } from './lists.js';
-import type { PageArguments } from './pages.js';
+import { newest, type PageArguments } from './pages.js';
 import { bad, checkOrder } from './paint-job-orders.js';
 import { loadParts, type ResolvedJob, resolveOrder } from './paint-job-parts.js';
 import { type Attach, normal, type SubmissionFacts, storeBatch } from './paint-job-submission.js';
@@ -291,7 +291,7 @@ export function listBenchmarks(services: Services, args: PageArguments) {
     services,
     'Benchmark',
     args,
-    (slice) => prisma.benchmark.findMany({ ...slice, orderBy: { id: 'desc' } }),
+    (slice) => prisma.benchmark.findMany(newest(slice, {})),
     () => prisma.benchmark.count(),
   );
 }

@@ -11,9 +11,7 @@ import type {
 } from '../generated/prisma/client.js';
 import { type Entity, reach } from './access.js';
 import type { Services } from './context.js';
-import { type Page, type PageArguments, readPage, type Slice } from './pages.js';
-
-const newest = { orderBy: { id: 'desc' } } as const;
+import { badCursor, newest, type Page, type PageArguments, readPage, type Slice } from './pages.js';
 
 /** A page of what the viewer may read; of a type that does not exist for them, an empty one. */
 export function readVisible<Row extends { id: string }>(
@@ -37,7 +35,7 @@ export function listSubjects(services: Services, args: PageArguments) {
     services,
     'Subject',
     args,
-    (slice) => prisma.subject.findMany({ ...slice, ...newest, where: { withdrawnAt: null } }),
+    (slice) => prisma.subject.findMany(newest(slice, { withdrawnAt: null })),
     () => prisma.subject.count({ where: { withdrawnAt: null } }),
   );
 }
@@ -56,7 +54,7 @@ export function listSessions(services: Services, subjectId: string, args: PageAr
     services,
     'FmriSession',
     args,
-    (slice) => prisma.fmriSession.findMany({ ...slice, ...newest, where }),
+    (slice) => prisma.fmriSession.findMany(newest(slice, where)),
     () => prisma.fmriSession.count({ where }),
   );
 }
@@ -73,7 +71,12 @@ export function listTrials(
     services,
     'Trial',
     args,
-    (slice) => prisma.trial.findMany({ ...slice, where, orderBy: { index: 'asc' } }),
+    async ({ take, beside }) => {
+      const at = beside && (await prisma.trial.findFirst({ where: { id: beside, sessionId } }));
+      if (beside && !at) throw badCursor(take > 0 ? 'after' : 'before');
+      const beyond = at ? { index: take > 0 ? { gt: at.index } : { lt: at.index } } : {};
+      return prisma.trial.findMany({ take, where: { ...where, ...beyond }, orderBy: { index: 'asc' } });
+    },
     () => prisma.trial.count({ where }),
   );
 }
@@ -84,7 +87,7 @@ export function listImages(services: Services, args: PageArguments) {
     services,
     'SourceImage',
     args,
-    (slice) => prisma.sourceImage.findMany({ ...slice, ...newest }),
+    (slice) => prisma.sourceImage.findMany(newest(slice, {})),
     () => prisma.sourceImage.count(),
   );
 }
@@ -95,7 +98,7 @@ export function listModels(services: Services, args: PageArguments) {
     services,
     'Model',
     args,
-    (slice) => prisma.model.findMany({ ...slice, ...newest, where: { withdrawnAt: null } }),
+    (slice) => prisma.model.findMany(newest(slice, { withdrawnAt: null })),
     () => prisma.model.count({ where: { withdrawnAt: null } }),
   );
 }
@@ -115,7 +118,7 @@ export function listPaintJobs(
     services,
     'PaintJob',
     args,
-    (slice) => prisma.paintJob.findMany({ ...slice, ...newest, where }),
+    (slice) => prisma.paintJob.findMany(newest(slice, where)),
     async () => {
       const count = await prisma.paintJob.count({ where, take: MAX_COUNT + 1 });
       return count > MAX_COUNT ? null : count;
@@ -126,8 +129,8 @@ export function listPaintJobs(
 /** Devices by host and slot. */
 export async function listDevices({ store, viewer }: Services, first: number): Promise<Device[]> {
   if (reach(viewer, 'Device') === 'NONE') return [];
-  if (first < 0 || first > 100)
-    throw new AppError('BAD_INPUT', `first must be from 0 to 100, it is ${first}`, { field: 'first' });
+  if (first < 1 || first > 100)
+    throw new AppError('BAD_INPUT', `first must be from 1 to 100, it is ${first}`, { field: 'first' });
   return store.prisma.device.findMany({ orderBy: [{ host: 'asc' }, { slot: 'asc' }], take: first });
 }
 
@@ -137,7 +140,7 @@ export function listStimuli(services: Services, args: PageArguments) {
     services,
     'Stimulus',
     args,
-    (slice) => prisma.stimulus.findMany({ ...slice, ...newest }),
+    (slice) => prisma.stimulus.findMany(newest(slice, {})),
     () => prisma.stimulus.count(),
   );
 }
@@ -153,7 +156,7 @@ export function listTrainingRuns(
     services,
     'TrainingRun',
     args,
-    (slice) => prisma.trainingRun.findMany({ ...slice, ...newest, where }),
+    (slice) => prisma.trainingRun.findMany(newest(slice, where)),
     () => prisma.trainingRun.count({ where }),
   );
 }

@@ -8,7 +8,7 @@ import { type Action, authorize, reach } from './access.js';
 import { auditOn } from './audit.js';
 import type { Services } from './context.js';
 import { readVisible } from './lists.js';
-import type { PageArguments } from './pages.js';
+import { newest, type PageArguments } from './pages.js';
 import { bad } from './paint-job-orders.js';
 import { type ChainEnd, chainRoot } from './study-chain.js';
 import { simulatePilot } from './study-pilot.js';
@@ -31,7 +31,7 @@ export function listStudies(services: Services, args: PageArguments) {
     services,
     'Study',
     args,
-    (slice) => prisma.study.findMany({ ...slice, orderBy: { id: 'desc' } }),
+    (slice) => prisma.study.findMany(newest(slice, {})),
     () => prisma.study.count(),
   );
 }

@@ -7,7 +7,7 @@ import { type Action, authorize } from './access.js';
 import { audit } from './audit.js';
 import type { Services } from './context.js';
 import { readVisible } from './lists.js';
-import type { PageArguments } from './pages.js';
+import { newest, type PageArguments } from './pages.js';
 import { checkWebhookUrl } from './webhook-address.js';
 import { createWebhookSecret } from './webhook-signature.js';
 
@@ -29,7 +29,7 @@ export function listWebhookEndpoints(services: Services, args: PageArguments) {
     services,
     'WebhookEndpoint',
     args,
-    (slice) => prisma.webhookEndpoint.findMany({ ...slice, where, orderBy: { id: 'desc' } }),
+    (slice) => prisma.webhookEndpoint.findMany(newest(slice, where)),
     () => prisma.webhookEndpoint.count({ where }),
   );
 }
