@@ -12,6 +12,7 @@ export interface UserErrorData {
   readonly field: string | null;
   readonly index?: number;
   readonly retryAfterSeconds?: number | null;
+  readonly currentVersion?: number | null;
 }
 
 /** What the GraphQL libraries say; other codes are counted together. */
@@ -24,11 +25,12 @@ const KNOWN_CODES = new Set([
   'OPERATION_RESOLUTION_FAILURE',
 ]);
 
-export const toUserError = ({ code, message, field, retryAfterSeconds }: AppError): UserErrorData => ({
-  code,
-  message,
-  field: field ?? null,
-  retryAfterSeconds: retryAfterSeconds ?? null,
+export const toUserError = (error: AppError): UserErrorData => ({
+  code: error.code,
+  message: error.message,
+  field: error.field ?? null,
+  retryAfterSeconds: error.retryAfterSeconds ?? null,
+  currentVersion: error.currentVersion ?? null,
 });
 
 /** As toPayload, for payloads of several fields: `empty` is what they are when the action throws an AppError. */

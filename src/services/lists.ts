@@ -9,8 +9,9 @@ import type {
   TrainingRunPoint,
   TrainingRunState,
 } from '../generated/prisma/client.js';
-import { type Entity, reach } from './access.js';
+import { type Entity, may, reach } from './access.js';
 import type { Services } from './context.js';
+import { listed, seen } from './edits.js';
 import { badCursor, newest, type Page, type PageArguments, readPage, type Slice } from './pages.js';
 
 /** A page of what the viewer may read; of a type that does not exist for them, an empty one. */
@@ -21,41 +22,68 @@ export function readVisible<Row extends { id: string }>(
   list: (slice: Slice) => Promise<Row[]>,
   count: () => Promise<number | null>,
 ): Promise<Page<Row>> {
-  if (reach(viewer, entity) !== 'NONE') return readPage(args, list, count);
-  return readPage<Row>(
+  return reach(viewer, entity) === 'NONE' ? noPage(args) : readPage(args, list, count);
+}
+
+const noPage = <Row extends { id: string }>(args: PageArguments): Promise<Page<Row>> =>
+  readPage<Row>(
     args,
     async () => [],
     async () => 0,
   );
+
+/** The same of a type that can be deleted: what is there or, by itself and for those who may read it, what was deleted. */
+export function readListed<Row extends { id: string }>(
+  services: Services,
+  entity: Entity,
+  deleted: boolean,
+  args: PageArguments,
+  list: (slice: Slice, where: ReturnType<typeof listed>) => Promise<Row[]>,
+  count: (where: ReturnType<typeof listed>) => Promise<number>,
+): Promise<Page<Row>> {
+  const where = listed(deleted);
+  const read = () =>
+    readVisible(
+      services,
+      entity,
+      args,
+      (slice) => list(slice, where),
+      () => count(where),
+    );
+  if (!deleted || may(services.viewer, 'readDeleted')) return read();
+  reach(services.viewer, entity);
+  return noPage(args);
 }
 
-export function listSubjects(services: Services, args: PageArguments) {
+export function listSubjects(services: Services, deleted: boolean, args: PageArguments) {
   const { prisma } = services.store;
-  return readVisible(
+  const kept = { withdrawnAt: null };
+  return readListed(
     services,
     'Subject',
+    deleted,
     args,
-    (slice) => prisma.subject.findMany(newest(slice, { withdrawnAt: null })),
-    () => prisma.subject.count({ where: { withdrawnAt: null } }),
+    (slice, where) => prisma.subject.findMany(newest(slice, { ...where, ...kept })),
+    (where) => prisma.subject.count({ where: { ...where, ...kept } }),
   );
 }
 
 /** The subject of a label in any of its spellings, or null. */
-export async function findSubject({ store, viewer }: Services, label: string): Promise<Subject | null> {
-  if (reach(viewer, 'Subject') === 'NONE') return null;
-  const where = { label: canonicalLabel(label, 'label'), withdrawnAt: null };
-  return store.prisma.subject.findUnique({ where });
+export async function findSubject(services: Services, label: string): Promise<Subject | null> {
+  if (reach(services.viewer, 'Subject') === 'NONE') return null;
+  const where = { label: canonicalLabel(label, 'label'), withdrawnAt: null, ...seen(services) };
+  return services.store.prisma.subject.findUnique({ where });
 }
 
-export function listSessions(services: Services, subjectId: string, args: PageArguments) {
+export function listSessions(services: Services, subjectId: string, deleted: boolean, args: PageArguments) {
   const { prisma } = services.store;
-  const where = { subjectId };
-  return readVisible(
+  return readListed(
     services,
     'FmriSession',
+    deleted,
     args,
-    (slice) => prisma.fmriSession.findMany(newest(slice, where)),
-    () => prisma.fmriSession.count({ where }),
+    (slice, where) => prisma.fmriSession.findMany(newest(slice, { subjectId, ...where })),
+    (where) => prisma.fmriSession.count({ where: { subjectId, ...where } }),
   );
 }
 
@@ -81,25 +109,28 @@ export function listTrials(
   );
 }
 
-export function listImages(services: Services, args: PageArguments) {
+export function listImages(services: Services, deleted: boolean, args: PageArguments) {
   const { prisma } = services.store;
-  return readVisible(
+  return readListed(
     services,
     'SourceImage',
+    deleted,
     args,
-    (slice) => prisma.sourceImage.findMany(newest(slice, {})),
-    () => prisma.sourceImage.count(),
+    (slice, where) => prisma.sourceImage.findMany(newest(slice, where)),
+    (where) => prisma.sourceImage.count({ where }),
   );
 }
 
-export function listModels(services: Services, args: PageArguments) {
+export function listModels(services: Services, deleted: boolean, args: PageArguments) {
   const { prisma } = services.store;
-  return readVisible(
+  const kept = { withdrawnAt: null };
+  return readListed(
     services,
     'Model',
+    deleted,
     args,
-    (slice) => prisma.model.findMany(newest(slice, { withdrawnAt: null })),
-    () => prisma.model.count({ where: { withdrawnAt: null } }),
+    (slice, where) => prisma.model.findMany(newest(slice, { ...where, ...kept })),
+    (where) => prisma.model.count({ where: { ...where, ...kept } }),
   );
 }
 
