@@ -23,6 +23,8 @@ const KNOWN_CODES = new Set([
   'BAD_REQUEST',
   'PERSISTED_QUERY_NOT_FOUND',
   'OPERATION_RESOLUTION_FAILURE',
+  'TOO_LARGE',
+  'LIMIT_REACHED',
 ]);
 
 export const toUserError = (error: AppError): UserErrorData => ({
