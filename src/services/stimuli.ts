@@ -90,7 +90,7 @@ export async function requirePictures(
   const known = new Set(rows.map((row) => row.name));
   const missing = [...new Set(names)].filter((name) => !known.has(name)).sort();
   if (missing.length > 0) {
-    const message = `${missing.length} of ${new Set(names).size} stimuli have no picture, or it was deleted: ${listFew(missing)}; link them with linkStimuli`;
+    const message = `${missing.length} of ${new Set(names).size} stimuli have no picture: ${listFew(missing)}; link them with linkStimuli, or restore the pictures that were deleted`;
     throw new AppError('BAD_INPUT', message, { field });
   }
   return rows;

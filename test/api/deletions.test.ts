@@ -409,3 +409,18 @@ test('a job and a deletion at once: one of them is refused', async () => {
     ]);
   }
 });
+
+test('a run shows its base while that is deleted, and none when its subject has withdrawn', async () => {
+  const { prisma } = lab.services.store;
+  const { id: _, ...model } = await prisma.model.findFirstOrThrow();
+  const base = await prisma.model.create({ data: { ...model, hash: 'base', subjectLabel: 'other' } });
+  const run = { name: 'run', subjectId: parts.subjectId, parts: ['DIFFUSION' as const], settings: {} };
+  const ended = { state: 'CANCELLED' as const, finishedAt: new Date() };
+  const { id } = await prisma.trainingRun.create({ data: { ...run, ...ended, baseModelId: base.id } });
+  const query = 'query($id: ID!) { trainingRun(id: $id) { baseModel { id deletedReason } } }';
+  const shown = async () => (await read(researcher, query, { id: `TrainingRun_${id}` })).trainingRun;
+  expect((await remove(`Model_${base.id}`)).userErrors).toEqual([]);
+  expect(await shown()).toEqual({ baseModel: { id: `Model_${base.id}`, deletedReason: 'taken twice' } });
+  await prisma.model.update({ where: { id: base.id }, data: { withdrawnAt: new Date() } });
+  expect(await shown()).toEqual({ baseModel: null });
+});
