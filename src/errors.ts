@@ -20,17 +20,25 @@ export class AppError extends Error {
   readonly field: string | undefined;
   /** Where it passes with time: in how many seconds, as far as that can be told. */
   readonly retryAfterSeconds: number | undefined;
+  /** Of what was to be changed, where another version was expected. */
+  readonly currentVersion: number | undefined;
 
   constructor(
     code: ErrorCode,
     message: string,
-    options: { field?: string; cause?: unknown; retryAfterSeconds?: number | undefined } = {},
+    options: {
+      field?: string;
+      cause?: unknown;
+      retryAfterSeconds?: number | undefined;
+      currentVersion?: number;
+    } = {},
   ) {
     super(message, { cause: options.cause });
     this.name = 'AppError';
     this.code = code;
     this.field = options.field;
     this.retryAfterSeconds = options.retryAfterSeconds;
+    this.currentVersion = options.currentVersion;
   }
 }
 

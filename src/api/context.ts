@@ -33,6 +33,16 @@ export interface ApiDeps {
 /** Puts a session's secret into the browser's cookie, or takes the cookie away. */
 export type SetSession = (session: { readonly secret: string; readonly expiresAt: Date } | null) => void;
 
+/** What an operation is known by that came on a connection of its own kind. */
+export interface Origin {
+  /** What its log lines carry beside what the connection's do. */
+  readonly fields: Readonly<Record<string, string>>;
+  /** W3C traceparent that it continues; absent: the current span. */
+  readonly traceParent?: string | undefined;
+  /** Whose limits it counts for; absent: nobody's. */
+  readonly bucket: string | undefined;
+}
+
 export interface ApiContext extends ApiDeps {
   readonly loaders: Loaders;
   readonly pages: PageLoaders;
@@ -42,12 +52,14 @@ export interface ApiContext extends ApiDeps {
   readonly isStillWelcome: () => Promise<boolean>;
   /** Absent over WebSocket, where no cookie can be set. */
   readonly setSession: SetSession | undefined;
+  /** What an operation over WebSocket or an event stream is known by; absent over plain HTTP. */
+  readonly origin?: Origin | undefined;
 }
 
 export function createContext(
   deps: ApiDeps,
   viewer: Viewer,
-  request: Pick<ApiContext, 'isStillWelcome' | 'setSession'>,
+  request: Pick<ApiContext, 'isStillWelcome' | 'setSession' | 'origin'>,
 ): ApiContext {
   const services = { ...deps.services, viewer };
   return {

@@ -12,6 +12,7 @@ export interface UserErrorData {
   readonly field: string | null;
   readonly index?: number;
   readonly retryAfterSeconds?: number | null;
+  readonly currentVersion?: number | null;
 }
 
 /** What the GraphQL libraries say; other codes are counted together. */
@@ -22,13 +23,16 @@ const KNOWN_CODES = new Set([
   'BAD_REQUEST',
   'PERSISTED_QUERY_NOT_FOUND',
   'OPERATION_RESOLUTION_FAILURE',
+  'TOO_LARGE',
+  'LIMIT_REACHED',
 ]);
 
-export const toUserError = ({ code, message, field, retryAfterSeconds }: AppError): UserErrorData => ({
-  code,
-  message,
-  field: field ?? null,
-  retryAfterSeconds: retryAfterSeconds ?? null,
+export const toUserError = (error: AppError): UserErrorData => ({
+  code: error.code,
+  message: error.message,
+  field: error.field ?? null,
+  retryAfterSeconds: error.retryAfterSeconds ?? null,
+  currentVersion: error.currentVersion ?? null,
 });
 
 /** As toPayload, for payloads of several fields: `empty` is what they are when the action throws an AppError. */

@@ -5,9 +5,9 @@ import { once } from 'node:events';
 import type { Request, RequestHandler, Response } from 'express';
 import { type ExecutionResult, type GraphQLError, getOperationAST } from 'graphql';
 import { createHandler, type Response as SseResponse } from 'graphql-sse';
-import { openStreams } from '../telemetry/metrics.js';
 import type { ApiContext, ApiDeps } from './context.js';
 import { formatError } from './errors.js';
+import { createExecution, observeRefusal } from './execution.js';
 import type { OperationRequest, prepareOperation } from './limits.js';
 
 export interface EventStreams {
@@ -65,6 +65,14 @@ function createFlow(): Flow {
   };
 }
 
+/** Waits until a client takes more, or has gone. */
+async function drained(response: Response): Promise<void> {
+  const waiting = new AbortController();
+  const { signal } = waiting;
+  await Promise.race([once(response, 'drain', { signal }), once(response, 'close', { signal })]);
+  waiting.abort();
+}
+
 export function createEventStreams(options: EventStreamOptions): EventStreams {
   const { log, prepare, createContext } = options;
   const open = new Set<() => void>();
@@ -73,7 +81,9 @@ export function createEventStreams(options: EventStreamOptions): EventStreams {
   const handle = createHandler<Request, { response: Response; flow: Flow }, Record<PropertyKey, unknown>>({
     // No token: the library's other mode, with its state between requests, is off.
     authenticate: () => null,
+    ...(createExecution('sse') as object),
     onSubscribe(request, asked) {
+      const startedAt = performance.now();
       let prepared: ReturnType<typeof prepare>;
       try {
         prepared = prepare(asked);
@@ -81,6 +91,7 @@ export function createEventStreams(options: EventStreamOptions): EventStreams {
         prepared = [error as GraphQLError];
       }
       if (Array.isArray(prepared)) {
+        observeRefusal(startedAt);
         const errors = prepared.map((error) => formatError(log, error.toJSON(), error));
         return refuse(400, 'Bad Request', errors);
       }
@@ -128,13 +139,12 @@ export function createEventStreams(options: EventStreamOptions): EventStreams {
       response.end();
       void body.return(undefined);
     };
-    openStreams.inc();
     open.add(end);
     response.once('close', end);
     try {
       for await (const message of body) {
         if (!response.writable) break;
-        if (!response.write(message)) await Promise.race([once(response, 'drain'), once(response, 'close')]);
+        if (!response.write(message)) await drained(response);
         if (message.startsWith('event: next')) flow.taken();
       }
     } catch (error) {

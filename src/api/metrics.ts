@@ -77,11 +77,11 @@ export const measureRequests: RequestHandler = (request, response, next) => {
 };
 
 /** The root field that an operation is about; the schema bounds how many there are. */
-function nameOperation(operation: OperationDefinitionNode | undefined, schema: GraphQLSchema): string {
+export function nameOperation(operation: OperationDefinitionNode | undefined, schema: GraphQLSchema): string {
   const [selection, ...more] = operation?.selectionSet.selections ?? [];
   if (!operation || !selection) return 'invalid';
   if (more.length > 0 || selection.kind !== Kind.FIELD) return 'several';
-  const type = operation.operation === 'mutation' ? schema.getMutationType() : schema.getQueryType();
+  const type = schema.getRootType(operation.operation);
   const { value } = selection.name;
   return value.startsWith('__') ? 'introspection' : type && value in type.getFields() ? value : 'invalid';
 }

@@ -62,10 +62,10 @@ export function createPageLoaders(store: Store) {
     sessionsOfSubject: pageLoader(store, NEWEST, {
       sql: (direction) =>
         lateral(`SELECT id, row_number() OVER (ORDER BY id ${direction}) AS place FROM fmri_session
-          WHERE subject_id = p.id AND $3::text IS NULL ORDER BY id ${direction} LIMIT $2`),
+          WHERE subject_id = p.id AND deleted_at IS NULL AND $3::text IS NULL ORDER BY id ${direction} LIMIT $2`),
       rows: (ids) => prisma.fmriSession.findMany({ where: { id: { in: ids } } }),
       count: async (parents, _: null) => {
-        const where = { subjectId: { in: parents } };
+        const where = { subjectId: { in: parents }, deletedAt: null };
         const groups = await prisma.fmriSession.groupBy({ by: ['subjectId'], where, _count: true });
         return new Map(groups.map((group) => [group.subjectId, group._count]));
       },

@@ -1,41 +1,33 @@
 // The API over HTTP: GraphQL, uploads, subscriptions, files. Built from what it is given; reads no configuration.
 
-import { createServer, type IncomingMessage } from 'node:http';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { ApolloServer, type ApolloServerPlugin } from '@apollo/server';
 import { ApolloServerPluginLandingPageDisabled } from '@apollo/server/plugin/disabled';
 import { ApolloServerPluginDrainHttpServer } from '@apollo/server/plugin/drainHttpServer';
 import { expressMiddleware } from '@as-integrations/express5';
 import express, { type ErrorRequestHandler, type Request, type RequestHandler, type Response } from 'express';
-import { GraphQLError } from 'graphql';
 import graphqlUploadExpress from 'graphql-upload/graphqlUploadExpress.mjs';
-import { useServer } from 'graphql-ws/use/ws';
-import { WebSocketServer } from 'ws';
-import { isAppError } from '../errors.js';
-import { may, NOBODY } from '../services/access.js';
+import { may } from '../services/access.js';
 import { checkHealth } from '../services/health.js';
 import { type ApiContext, type ApiDeps, createContext } from './context.js';
 import { formatError } from './errors.js';
 import { createEventStreams } from './event-stream.js';
 import { createFileRouter } from './files.js';
 import { jsonIsAlways200, negotiate } from './graphql-over-http.js';
-import { identify, identifyRequests, keepWatch, refusalOf, sessionSetter, viewerOf } from './identity.js';
+import { identify, identifyRequests, keepWatch, sessionSetter, viewerOf } from './identity.js';
 import { checkLimits, LIMITS, type OperationRequest, prepareOperation } from './limits.js';
 import { measureOperations, measureRequests, serveMetrics } from './metrics.js';
 import { createPageRouter } from './pages.js';
-import { bucketOf, createRateLimit, limitRate, tooOften } from './rate-limit.js';
+import { bucketOf, createRateLimit, limitRate } from './rate-limit.js';
 import { nameRequests } from './requests.js';
 import { createSchema } from './schema.js';
+import { serveSockets } from './sockets.js';
 import { readTrusted, refuseUntrusted } from './trusted-documents.js';
 
 /** A batch of 10,000 jobs that are all spelled out takes about two of them. */
 const MAX_BODY_BYTES = 4_000_000;
 const REQUESTS_PER_MINUTE = 3000;
-
-interface SocketContext {
-  readonly extra: { readonly request: IncomingMessage };
-  readonly connectionParams?: Readonly<Record<string, unknown>> | undefined;
-}
 
 export interface ApiServer {
   /** Starts to listen; port 0 takes a free one. Returns the address. */
@@ -88,57 +80,20 @@ export async function createApiServer(deps: ApiDeps): Promise<ApiServer> {
   const app = express().disable('x-powered-by');
   const http = createServer(app);
 
-  const sockets = new WebSocketServer({
-    server: http,
-    path: '/graphql',
-    maxPayload: MAX_BODY_BYTES,
-    // No browser asks for permission before it opens a socket to another site.
-    verifyClient: ({ req }, answer) => answer(!refusalOf(req, deps), 403),
-  });
-  const format = (errors: readonly GraphQLError[]) =>
-    errors.map((error) => formatError(log, error.toJSON(), error));
-  const whoOf = ({ extra, connectionParams }: SocketContext) =>
-    identify(deps, extra.request, connectionParams?.authorization).catch((error) => {
-      if (isAppError(error)) return NOBODY;
-      throw error;
-    });
   const prepare = (request: OperationRequest) =>
     prepareOperation(schema, readTrusted(request, trustedDocuments), { introspection });
-  const ws = useServer(
-    {
-      schema,
-      // A refused token ends the connection; one that ends later leaves nobody for what is asked from then on.
-      onConnect: async (socket) => {
-        if (socket.connectionParams?.authorization === undefined) return true;
-        return (await whoOf(socket)).kind !== 'NOBODY';
-      },
-      context: async (socket) => {
-        const viewer = await whoOf(socket);
-        const isStillWelcome = keepWatch(viewer, () => whoOf(socket));
-        return createContext(deps, viewer, { isStillWelcome, setSession: undefined });
-      },
-      // The context was made for this operation by then; its bucket is that of the request that opened the socket.
-      onSubscribe: async (socket, _id, request) => {
-        const bucket = bucketOf(await whoOf(socket), socket.extra.request.socket.remoteAddress);
-        const seconds = bucket === undefined ? undefined : rate.take(bucket);
-        if (seconds !== undefined) return [new GraphQLError(tooOften(seconds).message, tooOften(seconds))];
-        try {
-          return prepare(request);
-        } catch (error) {
-          return [error as GraphQLError];
-        }
-      },
-      onNext: (_context, _id, _payload, _args, result) =>
-        result.errors ? { ...result, errors: format(result.errors) } : undefined,
-      onError: (_context, _id, _payload, errors) => format(errors as GraphQLError[]),
-    },
-    sockets,
-  );
+  const sockets = serveSockets(http, deps, { schema, maxPayloadBytes: MAX_BODY_BYTES, rate, prepare });
 
   const contextOf = (request: Request, response: Response) => {
     const viewer = viewerOf(response);
     const isStillWelcome = keepWatch(viewer, () => identify(deps, request));
-    return createContext(deps, viewer, { isStillWelcome, setSession: sessionSetter(request, response) });
+    // Log fields and span are the request's.
+    const origin = { fields: {}, bucket: bucketOf(viewer, request.socket.remoteAddress) };
+    return createContext(deps, viewer, {
+      isStillWelcome,
+      setSession: sessionSetter(request, response),
+      origin,
+    });
   };
   const streams = createEventStreams({
     log,
@@ -167,7 +122,7 @@ export async function createApiServer(deps: ApiDeps): Promise<ApiServer> {
         serverWillStart: async () => ({
           async drainServer() {
             streams.close();
-            await ws.dispose();
+            await sockets.dispose();
           },
         }),
       },

@@ -106,6 +106,16 @@ const ACTIONS = {
   ratePainting: { roles: ['RESEARCHER', 'RATER'], scope: 'RATE' },
   /** A rating of a person without an account, such as from a paper form. */
   rateForAnother: { roles: ['RESEARCHER'], scope: 'RATE' },
+  updateSubject: WRITE_LAB_DATA,
+  updateFmriSession: WRITE_LAB_DATA,
+  updateSourceImage: WRITE_LAB_DATA,
+  updateModel: WRITE_LAB_DATA,
+  updateBenchmark: WRITE_LAB_DATA,
+  updateStudy: WRITE_LAB_DATA,
+  delete: WRITE_LAB_DATA,
+  restore: WRITE_LAB_DATA,
+  /** Lists of what was deleted; others reach it only by what came of it. */
+  readDeleted: { roles: [], scope: 'READ' },
   /** Numbers about the server and its work: no business of those who rate. */
   readMetrics: { roles: [], scope: 'READ' },
   createUser: { roles: [], scope: 'MANAGE' },

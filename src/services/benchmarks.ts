@@ -1,5 +1,6 @@
 // Benchmarks: pictures and brain signals paired by a seed and painted by each arm; frozen when all is painted.
 
+import type { PoolClient } from 'pg';
 import { AppError, isAppError } from '../errors.js';
 import type { Benchmark, PaintJob, PaintJobState, Prisma } from '../generated/prisma/client.js';
 import { uuid7 } from '../store/uuid7.js';
@@ -13,9 +14,11 @@ import {
   sha256Json,
 } from './benchmark-orders.js';
 import type { Services } from './context.js';
+import { holdParts, type PartIds } from './deletions.js';
+import { editRow, type Naming, namingOf, seen } from './edits.js';
 import { createPresetMask } from './images.js';
-import { readVisible } from './lists.js';
-import type { PageArguments } from './pages.js';
+import { readListed } from './lists.js';
+import { newest, type PageArguments } from './pages.js';
 import { bad, checkOrder } from './paint-job-orders.js';
 import { loadParts, type ResolvedJob, resolveOrder } from './paint-job-parts.js';
 import { type Attach, normal, type SubmissionFacts, storeBatch } from './paint-job-submission.js';
@@ -153,6 +156,24 @@ interface FrozenCell {
   readonly job_id: string;
 }
 
+/** What a frozen benchmark shows cannot be deleted, and what was deleted cannot be frozen. */
+async function holdBenchmark(client: PoolClient, id: string): Promise<void> {
+  const { rows } = await client.query<{ type: keyof PartIds; ids: string[] }>(
+    `SELECT 'SourceImage' AS type, array_agg(image_id) AS ids FROM benchmark_item WHERE benchmark_id = $1::uuid
+     UNION ALL SELECT 'Mask', array_agg(mask_id) FROM benchmark_item WHERE benchmark_id = $1::uuid
+     UNION ALL SELECT 'Model', array_agg(model_id) FROM benchmark_arm WHERE benchmark_id = $1::uuid
+     UNION ALL SELECT 'FmriSession', array_agg(session_id) FROM trial
+     WHERE id IN (SELECT unnest(trial_ids) FROM benchmark_item WHERE benchmark_id = $1::uuid)
+     UNION ALL SELECT 'Subject', array_agg(subject_id) FROM fmri_session WHERE id IN (
+       SELECT session_id FROM trial WHERE id IN (SELECT unnest(trial_ids) FROM benchmark_item WHERE benchmark_id = $1::uuid))`,
+    [id],
+  );
+  const parts: PartIds = Object.fromEntries(rows.map(({ type, ids }) => [type, ids]));
+  const query = async (sql: string, ids: readonly string[]) =>
+    (await client.query<{ id: string }>(sql, [ids])).rows;
+  await holdParts(query, parts, 'id');
+}
+
 /**
  * Makes a benchmark unchangeable, once each of its jobs has its painting. Frozen already: as it is. Throws AppError
  * NOT_FOUND; UNAVAILABLE while jobs wait or run; CONFLICT naming those that failed, to be tried again by retryPaintJobs.
@@ -161,11 +182,12 @@ export async function freezeBenchmark({ store, viewer }: Services, id: string): 
   authorize(viewer, 'freezeBenchmark');
   await store.transaction(async (client) => {
     const { rows: found } = await client.query<{ frozen_at: Date | null }>(
-      'SELECT frozen_at FROM benchmark WHERE id = $1::uuid FOR UPDATE',
+      'SELECT frozen_at FROM benchmark WHERE id = $1::uuid AND deleted_at IS NULL FOR UPDATE',
       [id],
     );
     if (!found[0]) throw new AppError('NOT_FOUND', 'no such benchmark', { field: 'id' });
     if (found[0].frozen_at) return;
+    await holdBenchmark(client, id);
     const { rows: cells } = await client.query<FrozenCell>(
       `SELECT cell.item_id, cell.arm_id, cell.job_id, job.state, painting.id AS painting_id, painting.png_sha256,
          item.position AS item, arm.name AS arm
@@ -285,18 +307,30 @@ export function listBenchmarkItems(
   });
 }
 
-export function listBenchmarks(services: Services, args: PageArguments) {
+export function listBenchmarks(services: Services, deleted: boolean, args: PageArguments) {
   const { prisma } = services.store;
-  return readVisible(
+  return readListed(
     services,
     'Benchmark',
+    deleted,
     args,
-    (slice) => prisma.benchmark.findMany({ ...slice, orderBy: { id: 'desc' } }),
-    () => prisma.benchmark.count(),
+    (slice, where) => prisma.benchmark.findMany(newest(slice, where)),
+    (where) => prisma.benchmark.count({ where }),
   );
 }
 
 /** A benchmark that the viewer may read, or null. */
-export async function findBenchmark({ store, viewer }: Services, id: string): Promise<Benchmark | null> {
-  return reach(viewer, 'Benchmark') === 'NONE' ? null : store.prisma.benchmark.findUnique({ where: { id } });
+export async function findBenchmark(services: Services, id: string): Promise<Benchmark | null> {
+  if (reach(services.viewer, 'Benchmark') === 'NONE') return null;
+  return services.store.prisma.benchmark.findUnique({ where: { id, ...seen(services) } });
+}
+
+/** Renames a benchmark before it is frozen. Throws AppError NOT_FOUND, BAD_INPUT, or CONFLICT: frozen, or changed meanwhile. */
+export function updateBenchmark(services: Services, input: Naming): Promise<Benchmark> {
+  authorize(services.viewer, 'updateBenchmark');
+  const data = namingOf(input, 1, 100);
+  return editRow(services, { action: 'updateBenchmark', type: 'Benchmark', ...input }, async (_, before) => {
+    if (before.frozenAt) throw new AppError('CONFLICT', 'the benchmark is frozen', { field: 'id' });
+    return data;
+  });
 }

@@ -10,6 +10,7 @@ import type { MaskImage } from '../imaging/types.js';
 import { authorize } from './access.js';
 import { audit } from './audit.js';
 import type { Services } from './context.js';
+import { editRow, type Naming, namingOf, wasDeleted } from './edits.js';
 import { createUnlessTaken } from './unique.js';
 
 export type MaskPresetInput = MaskPreset;
@@ -22,6 +23,7 @@ export async function uploadImage(services: Services, bytes: Uint8Array): Promis
   const { sourceImage } = store.prisma;
   const where = { sha256 };
   const before = await sourceImage.findUnique({ where });
+  if (before?.deletedAt) throw wasDeleted('SourceImage', before.id, 'file');
   if (before) return before;
   const { format } = await inspectImage(bytes, 'file');
   const image = await decodeRgb(bytes, 'file');
@@ -51,7 +53,7 @@ export async function uploadImage(services: Services, bytes: Uint8Array): Promis
 }
 
 async function requireImage({ store }: Services, id: string): Promise<SourceImage> {
-  const image = await store.prisma.sourceImage.findUnique({ where: { id } });
+  const image = await store.prisma.sourceImage.findUnique({ where: { id, deletedAt: null } });
   if (!image) throw new AppError('NOT_FOUND', 'no such image', { field: 'imageId' });
   return image;
 }
@@ -73,6 +75,7 @@ async function storeMask(
   const sha256 = createHash('sha256').update(mask.data).digest('hex');
   const where = { imageId_sha256: { imageId: image.id, sha256 } };
   const before = await store.prisma.mask.findUnique({ where });
+  if (before?.deletedAt) throw wasDeleted('Mask', before.id, 'imageId');
   if (before) return before;
   await blobs.put(mask.data);
   const data = {
@@ -112,4 +115,11 @@ export async function uploadMask(services: Services, imageId: string, bytes: Uin
   // Editors save strokes on a transparent canvas: what is not drawn is kept.
   const picture = await decodeRgb(bytes, 'file', '#000000');
   return storeMask(services, 'uploadMask', image, maskFromImage(picture, image, 'file'));
+}
+
+/** Names a picture and writes notes about it. Throws AppError NOT_FOUND, BAD_INPUT, or CONFLICT when it was changed meanwhile. */
+export function updateImage(services: Services, input: Naming): Promise<SourceImage> {
+  authorize(services.viewer, 'updateSourceImage');
+  const data = namingOf(input, 0);
+  return editRow(services, { action: 'updateSourceImage', type: 'SourceImage', ...input }, async () => data);
 }

@@ -9,11 +9,10 @@ import type {
   TrainingRunPoint,
   TrainingRunState,
 } from '../generated/prisma/client.js';
-import { type Entity, reach } from './access.js';
+import { type Entity, may, reach } from './access.js';
 import type { Services } from './context.js';
-import { type Page, type PageArguments, readPage, type Slice } from './pages.js';
-
-const newest = { orderBy: { id: 'desc' } } as const;
+import { listed, seen } from './edits.js';
+import { badCursor, newest, type Page, type PageArguments, readPage, type Slice } from './pages.js';
 
 /** A page of what the viewer may read; of a type that does not exist for them, an empty one. */
 export function readVisible<Row extends { id: string }>(
@@ -23,41 +22,68 @@ export function readVisible<Row extends { id: string }>(
   list: (slice: Slice) => Promise<Row[]>,
   count: () => Promise<number | null>,
 ): Promise<Page<Row>> {
-  if (reach(viewer, entity) !== 'NONE') return readPage(args, list, count);
-  return readPage<Row>(
+  return reach(viewer, entity) === 'NONE' ? noPage(args) : readPage(args, list, count);
+}
+
+const noPage = <Row extends { id: string }>(args: PageArguments): Promise<Page<Row>> =>
+  readPage<Row>(
     args,
     async () => [],
     async () => 0,
   );
+
+/** The same of a type that can be deleted: what is there or, by itself and for those who may read it, what was deleted. */
+export function readListed<Row extends { id: string }>(
+  services: Services,
+  entity: Entity,
+  deleted: boolean,
+  args: PageArguments,
+  list: (slice: Slice, where: ReturnType<typeof listed>) => Promise<Row[]>,
+  count: (where: ReturnType<typeof listed>) => Promise<number>,
+): Promise<Page<Row>> {
+  const where = listed(deleted);
+  const read = () =>
+    readVisible(
+      services,
+      entity,
+      args,
+      (slice) => list(slice, where),
+      () => count(where),
+    );
+  if (!deleted || may(services.viewer, 'readDeleted')) return read();
+  reach(services.viewer, entity);
+  return noPage(args);
 }
 
-export function listSubjects(services: Services, args: PageArguments) {
+export function listSubjects(services: Services, deleted: boolean, args: PageArguments) {
   const { prisma } = services.store;
-  return readVisible(
+  const kept = { withdrawnAt: null };
+  return readListed(
     services,
     'Subject',
+    deleted,
     args,
-    (slice) => prisma.subject.findMany({ ...slice, ...newest, where: { withdrawnAt: null } }),
-    () => prisma.subject.count({ where: { withdrawnAt: null } }),
+    (slice, where) => prisma.subject.findMany(newest(slice, { ...where, ...kept })),
+    (where) => prisma.subject.count({ where: { ...where, ...kept } }),
   );
 }
 
 /** The subject of a label in any of its spellings, or null. */
-export async function findSubject({ store, viewer }: Services, label: string): Promise<Subject | null> {
-  if (reach(viewer, 'Subject') === 'NONE') return null;
-  const where = { label: canonicalLabel(label, 'label'), withdrawnAt: null };
-  return store.prisma.subject.findUnique({ where });
+export async function findSubject(services: Services, label: string): Promise<Subject | null> {
+  if (reach(services.viewer, 'Subject') === 'NONE') return null;
+  const where = { label: canonicalLabel(label, 'label'), withdrawnAt: null, ...seen(services) };
+  return services.store.prisma.subject.findUnique({ where });
 }
 
-export function listSessions(services: Services, subjectId: string, args: PageArguments) {
+export function listSessions(services: Services, subjectId: string, deleted: boolean, args: PageArguments) {
   const { prisma } = services.store;
-  const where = { subjectId };
-  return readVisible(
+  return readListed(
     services,
     'FmriSession',
+    deleted,
     args,
-    (slice) => prisma.fmriSession.findMany({ ...slice, ...newest, where }),
-    () => prisma.fmriSession.count({ where }),
+    (slice, where) => prisma.fmriSession.findMany(newest(slice, { subjectId, ...where })),
+    (where) => prisma.fmriSession.count({ where: { subjectId, ...where } }),
   );
 }
 
@@ -73,30 +99,38 @@ export function listTrials(
     services,
     'Trial',
     args,
-    (slice) => prisma.trial.findMany({ ...slice, where, orderBy: { index: 'asc' } }),
+    async ({ take, beside }) => {
+      const at = beside && (await prisma.trial.findFirst({ where: { id: beside, sessionId } }));
+      if (beside && !at) throw badCursor(take > 0 ? 'after' : 'before');
+      const beyond = at ? { index: take > 0 ? { gt: at.index } : { lt: at.index } } : {};
+      return prisma.trial.findMany({ take, where: { ...where, ...beyond }, orderBy: { index: 'asc' } });
+    },
     () => prisma.trial.count({ where }),
   );
 }
 
-export function listImages(services: Services, args: PageArguments) {
+export function listImages(services: Services, deleted: boolean, args: PageArguments) {
   const { prisma } = services.store;
-  return readVisible(
+  return readListed(
     services,
     'SourceImage',
+    deleted,
     args,
-    (slice) => prisma.sourceImage.findMany({ ...slice, ...newest }),
-    () => prisma.sourceImage.count(),
+    (slice, where) => prisma.sourceImage.findMany(newest(slice, where)),
+    (where) => prisma.sourceImage.count({ where }),
   );
 }
 
-export function listModels(services: Services, args: PageArguments) {
+export function listModels(services: Services, deleted: boolean, args: PageArguments) {
   const { prisma } = services.store;
-  return readVisible(
+  const kept = { withdrawnAt: null };
+  return readListed(
     services,
     'Model',
+    deleted,
     args,
-    (slice) => prisma.model.findMany({ ...slice, ...newest, where: { withdrawnAt: null } }),
-    () => prisma.model.count({ where: { withdrawnAt: null } }),
+    (slice, where) => prisma.model.findMany(newest(slice, { ...where, ...kept })),
+    (where) => prisma.model.count({ where: { ...where, ...kept } }),
   );
 }
 
@@ -115,7 +149,7 @@ export function listPaintJobs(
     services,
     'PaintJob',
     args,
-    (slice) => prisma.paintJob.findMany({ ...slice, ...newest, where }),
+    (slice) => prisma.paintJob.findMany(newest(slice, where)),
     async () => {
       const count = await prisma.paintJob.count({ where, take: MAX_COUNT + 1 });
       return count > MAX_COUNT ? null : count;
@@ -126,8 +160,8 @@ export function listPaintJobs(
 /** Devices by host and slot. */
 export async function listDevices({ store, viewer }: Services, first: number): Promise<Device[]> {
   if (reach(viewer, 'Device') === 'NONE') return [];
-  if (first < 0 || first > 100)
-    throw new AppError('BAD_INPUT', `first must be from 0 to 100, it is ${first}`, { field: 'first' });
+  if (first < 1 || first > 100)
+    throw new AppError('BAD_INPUT', `first must be from 1 to 100, it is ${first}`, { field: 'first' });
   return store.prisma.device.findMany({ orderBy: [{ host: 'asc' }, { slot: 'asc' }], take: first });
 }
 
@@ -137,7 +171,7 @@ export function listStimuli(services: Services, args: PageArguments) {
     services,
     'Stimulus',
     args,
-    (slice) => prisma.stimulus.findMany({ ...slice, ...newest }),
+    (slice) => prisma.stimulus.findMany(newest(slice, {})),
     () => prisma.stimulus.count(),
   );
 }
@@ -153,7 +187,7 @@ export function listTrainingRuns(
     services,
     'TrainingRun',
     args,
-    (slice) => prisma.trainingRun.findMany({ ...slice, ...newest, where }),
+    (slice) => prisma.trainingRun.findMany(newest(slice, where)),
     () => prisma.trainingRun.count({ where }),
   );
 }

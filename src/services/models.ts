@@ -7,6 +7,7 @@ import type { Transaction } from '../store/client.js';
 import { authorize, type Viewer } from './access.js';
 import { audit } from './audit.js';
 import type { Services } from './context.js';
+import { editRow, type Naming, namingOf, wasDeleted } from './edits.js';
 
 /** What registration needs to know of a verified bundle. */
 export interface BundleFacts {
@@ -96,5 +97,15 @@ export async function registerModelFolder(
     const message = `this server's model folders are: ${allowed.join(', ') || 'none'}`;
     throw new AppError('NOT_FOUND', message, { field: 'folder' });
   }
-  return registerModel(services, await describe(wanted));
+  const model = await registerModel(services, await describe(wanted));
+  // At the platform's start it stays deleted; a person who asks for it is told.
+  if (model.deletedAt) throw wasDeleted('Model', model.id, 'folder');
+  return model;
+}
+
+/** Names a model and writes notes about it. Throws AppError NOT_FOUND, BAD_INPUT, or CONFLICT when it was changed meanwhile. */
+export function updateModel(services: Services, input: Naming): Promise<Model> {
+  authorize(services.viewer, 'updateModel');
+  const data = namingOf(input, 1);
+  return editRow(services, { action: 'updateModel', type: 'Model', ...input }, async () => data);
 }

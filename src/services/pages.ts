@@ -1,4 +1,5 @@
-// Pages of lists as the Relay connection specification has them. Rows are ordered by their time-ordered ids.
+// Pages of lists as the Relay connection specification has them. Rows are ordered by their time-ordered ids, and a page begins
+// behind its cursor's id, whether or not the row of that id is still in the list: what comes and goes moves no other row.
 
 import { AppError } from '../errors.js';
 
@@ -11,12 +12,22 @@ export interface PageArguments {
   readonly before?: string | null | undefined;
 }
 
-/** Prisma's part of a page: how many rows, from which one on. */
+/** What of a list a page holds: how many rows (from the end if negative), from which one on. */
 export interface Slice {
   readonly take: number;
-  readonly skip?: number;
-  readonly cursor?: { readonly id: string };
+  /** Id of the row before, or after, the page. */
+  readonly beside: string | undefined;
 }
+
+/** Prisma's arguments of a slice of a list from the newest. */
+export function newest<Where extends object>({ take, beside }: Slice, where: Where) {
+  const beyond = beside === undefined ? [] : [{ id: take > 0 ? { lt: beside } : { gt: beside } }];
+  return { take, orderBy: { id: 'desc' as const }, where: { AND: [where, ...beyond] } };
+}
+
+/** Of a cursor that cannot be of this list. */
+export const badCursor = (field: string) =>
+  new AppError('BAD_INPUT', 'this cursor is none of ours', { field });
 
 export interface Page<Row> {
   readonly nodes: Row[];
@@ -35,20 +46,20 @@ const encodeCursor = (id: string) => Buffer.from(id).toString('base64url');
 function decodeCursor(cursor: string, field: string): string {
   const id = Buffer.from(cursor, 'base64url').toString();
   if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id)) return id;
-  throw new AppError('BAD_INPUT', 'this cursor is none of ours', { field });
+  throw badCursor(field);
 }
 
-function sliceOf({ first, after, last, before }: PageArguments): { slice: Slice; count: number } {
+function sliceOf({ first, after, last, before }: PageArguments): Slice {
   if ((first == null) === (last == null))
     throw new AppError('BAD_INPUT', 'give either first or last', { field: 'first' });
   const [count, field] = first != null ? [first, 'first'] : [last!, 'last'];
-  if (count < 0 || count > MAX_PAGE)
-    throw new AppError('BAD_INPUT', `${field} must be from 0 to ${MAX_PAGE}, it is ${count}`, { field });
+  if (count < 1 || count > MAX_PAGE)
+    throw new AppError('BAD_INPUT', `${field} must be from 1 to ${MAX_PAGE}, it is ${count}`, { field });
   if (first != null ? before != null : after != null)
     throw new AppError('BAD_INPUT', 'after goes with first, before with last', { field });
   const [cursor, name] = first != null ? [after, 'after'] : [before, 'before'];
-  const from = cursor != null ? { skip: 1, cursor: { id: decodeCursor(cursor, name) } } : {};
-  return { slice: { take: (first != null ? 1 : -1) * (count + 1), ...from }, count };
+  const beside = cursor != null ? decodeCursor(cursor, name) : undefined;
+  return { take: (first != null ? 1 : -1) * (count + 1), beside };
 }
 
 /** Reads one row more than asked for, to know whether another page follows. */
@@ -57,12 +68,12 @@ export async function readPage<Row extends { id: string }>(
   list: (slice: Slice) => Promise<Row[]>,
   count: () => Promise<number | null>,
 ): Promise<Page<Row>> {
-  return toPage(args, await list(sliceOf(args).slice), count);
+  return toPage(args, await list(sliceOf(args)), count);
 }
 
 /** How many rows a page without a cursor reads, one more than asked for, and from which end. */
 export function edgeOf(args: PageArguments): { readonly take: number; readonly forward: boolean } {
-  const { take } = sliceOf(args).slice;
+  const { take } = sliceOf(args);
   return { take: Math.abs(take), forward: take > 0 };
 }
 

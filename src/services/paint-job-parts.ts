@@ -44,22 +44,23 @@ interface Group {
   readonly ids: readonly string[];
 }
 
-// The share lock makes a withdrawal of the subject wait until the jobs stand, so that it sees them.
+// The share locks make a withdrawal or a deletion wait until the jobs stand, so that it sees them.
 const TRIALS = `
   SELECT trial.id, trial.stimulus, session.voxels, subject.id AS subject_id, subject.label
   FROM trial JOIN fmri_session AS session ON session.id = trial.session_id JOIN subject ON subject.id = session.subject_id
-  WHERE trial.id = ANY ($1::uuid[]) AND subject.withdrawn_at IS NULL
-  FOR SHARE OF subject`;
+  WHERE trial.id = ANY ($1::uuid[]) AND subject.withdrawn_at IS NULL AND subject.deleted_at IS NULL
+    AND session.deleted_at IS NULL
+  FOR SHARE OF subject, session`;
 
 const GROUPS = `
   SELECT session.subject_id, session.voxels, trial.stimulus, array_agg(trial.id ORDER BY trial.id) AS ids
   FROM trial JOIN fmri_session AS session ON session.id = trial.session_id
-  WHERE session.subject_id = ANY ($1::uuid[])
+  WHERE session.subject_id = ANY ($1::uuid[]) AND session.deleted_at IS NULL
   GROUP BY session.subject_id, session.voxels, trial.stimulus ORDER BY trial.stimulus`;
 
 const MODELS = `
   SELECT id, subject_label, voxels, default_steps, default_guidance_scale, max_steps, two_stage FROM model
-  WHERE id = ANY ($1::uuid[]) AND withdrawn_at IS NULL`;
+  WHERE id = ANY ($1::uuid[]) AND withdrawn_at IS NULL AND deleted_at IS NULL FOR SHARE`;
 
 export interface Parts {
   readonly models: ReadonlyMap<string, ModelRow>;
@@ -70,7 +71,7 @@ export interface Parts {
   readonly groups: readonly Group[];
 }
 
-/** Reads what the orders name; what does not exist, or was withdrawn, is absent. */
+/** Reads what the orders name; what does not exist, or was withdrawn or deleted, is absent. */
 export async function loadParts(client: PoolClient, orders: readonly PaintJobOrder[]): Promise<Parts> {
   const ids = (of: (order: PaintJobOrder) => readonly string[]) => [[...new Set(orders.flatMap(of))]];
   const models = await client.query<ModelRow>(
@@ -78,11 +79,11 @@ export async function loadParts(client: PoolClient, orders: readonly PaintJobOrd
     ids((order) => [order.modelId]),
   );
   const images = await client.query<{ id: string }>(
-    'SELECT id FROM source_image WHERE id = ANY ($1::uuid[])',
+    'SELECT id FROM source_image WHERE id = ANY ($1::uuid[]) AND deleted_at IS NULL FOR SHARE',
     ids((order) => [order.imageId]),
   );
   const masks = await client.query<{ id: string; image_id: string }>(
-    'SELECT id, image_id FROM mask WHERE id = ANY ($1::uuid[])',
+    'SELECT id, image_id FROM mask WHERE id = ANY ($1::uuid[]) AND deleted_at IS NULL FOR SHARE',
     ids((order) => [order.maskId]),
   );
   const trials = await client.query<TrialRow>(

@@ -3,9 +3,7 @@
 import { reach } from './access.js';
 import type { Services } from './context.js';
 import { readVisible } from './lists.js';
-import type { PageArguments } from './pages.js';
-
-const newest = { orderBy: { id: 'desc' } } as const;
+import { newest, type PageArguments } from './pages.js';
 
 export function listUsers(services: Services, args: PageArguments) {
   const { store, viewer } = services;
@@ -14,7 +12,7 @@ export function listUsers(services: Services, args: PageArguments) {
     services,
     'User',
     args,
-    (slice) => store.prisma.user.findMany({ ...slice, ...newest, where }),
+    (slice) => store.prisma.user.findMany(newest(slice, where)),
     () => store.prisma.user.count({ where }),
   );
 }
@@ -28,7 +26,7 @@ export function listApiTokens(services: Services, args: PageArguments) {
     services,
     'ApiToken',
     args,
-    (slice) => store.prisma.credential.findMany({ ...slice, ...newest, where }),
+    (slice) => store.prisma.credential.findMany(newest(slice, where)),
     () => store.prisma.credential.count({ where }),
   );
 }
@@ -40,7 +38,7 @@ export function listRaterLinks(services: Services, args: PageArguments) {
     services,
     'RaterLink',
     args,
-    (slice) => prisma.credential.findMany({ ...slice, ...newest, where }),
+    (slice) => prisma.credential.findMany(newest(slice, where)),
     () => prisma.credential.count({ where }),
   );
 }
@@ -57,7 +55,7 @@ export function listAuditEvents(services: Services, filter: AuditFilter, args: P
     services,
     'AuditEvent',
     args,
-    (slice) => prisma.auditEvent.findMany({ ...slice, ...newest, where: { ...filter } }),
+    (slice) => prisma.auditEvent.findMany(newest(slice, filter)),
     () => prisma.auditEvent.count({ where: { ...filter } }),
   );
 }

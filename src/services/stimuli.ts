@@ -44,7 +44,7 @@ export async function linkStimuli({ store, viewer }: Services, input: LinkStimul
   }
   return store.prisma.$transaction(async (tx) => {
     const images = await tx.sourceImage.findMany({
-      where: { id: { in: [...imageOf.values()] } },
+      where: { id: { in: [...imageOf.values()] }, deletedAt: null },
       select: { id: true },
     });
     const found = new Set(images.map((image) => image.id));
@@ -100,14 +100,14 @@ export async function requirePictures(
   field: string,
 ): Promise<LinkedStimulus[]> {
   const rows = await store.prisma.stimulus.findMany({
-    where: { name: { in: [...names] } },
+    where: { name: { in: [...names] }, image: { deletedAt: null } },
     select: { name: true, imageId: true },
     orderBy: { name: 'asc' },
   });
   const known = new Set(rows.map((row) => row.name));
   const missing = [...new Set(names)].filter((name) => !known.has(name)).sort();
   if (missing.length > 0) {
-    const message = `${missing.length} of ${new Set(names).size} stimuli have no picture: ${listFew(missing)}; link them with linkStimuli`;
+    const message = `${missing.length} of ${new Set(names).size} stimuli have no picture: ${listFew(missing)}; link them with linkStimuli, or restore the pictures that were deleted`;
     throw new AppError('BAD_INPUT', message, { field });
   }
   const labels = await labelsOf(store.prisma, names);

@@ -7,8 +7,9 @@ import type { Study, StudyState } from '../generated/prisma/client.js';
 import { type Action, authorize, reach } from './access.js';
 import { auditOn } from './audit.js';
 import type { Services } from './context.js';
-import { readVisible } from './lists.js';
-import type { PageArguments } from './pages.js';
+import { editRow, type Naming, namingOf, seen } from './edits.js';
+import { readListed } from './lists.js';
+import { newest, type PageArguments } from './pages.js';
 import { bad } from './paint-job-orders.js';
 import { type ChainEnd, chainRoot } from './study-chain.js';
 import { simulatePilot } from './study-pilot.js';
@@ -21,18 +22,20 @@ function missing(field = 'id'): never {
 }
 
 /** A study that the viewer may read, or null. */
-export async function findStudy({ store, viewer }: Services, id: string): Promise<Study | null> {
-  return reach(viewer, 'Study') === 'NONE' ? null : store.prisma.study.findUnique({ where: { id } });
+export async function findStudy(services: Services, id: string): Promise<Study | null> {
+  if (reach(services.viewer, 'Study') === 'NONE') return null;
+  return services.store.prisma.study.findUnique({ where: { id, ...seen(services) } });
 }
 
-export function listStudies(services: Services, args: PageArguments) {
+export function listStudies(services: Services, deleted: boolean, args: PageArguments) {
   const { prisma } = services.store;
-  return readVisible(
+  return readListed(
     services,
     'Study',
+    deleted,
     args,
-    (slice) => prisma.study.findMany({ ...slice, orderBy: { id: 'desc' } }),
-    () => prisma.study.count(),
+    (slice, where) => prisma.study.findMany(newest(slice, where)),
+    (where) => prisma.study.count({ where }),
   );
 }
 
@@ -54,10 +57,10 @@ async function step(
   const before = (await store.prisma.study.findUnique({ where: { id } })) ?? missing();
   await store.transaction(async (client) => {
     const { rows } = await client.query<{ state: StudyState }>(
-      'SELECT state FROM study WHERE id = $1::uuid FOR UPDATE',
+      'SELECT state FROM study WHERE id = $1::uuid AND deleted_at IS NULL FOR UPDATE',
       [id],
     );
-    const { state } = rows[0]!;
+    const { state } = rows[0] ?? missing();
     if (!from.includes(state)) {
       const hint =
         state === 'DRAFT' && action === 'openStudy'
@@ -87,7 +90,8 @@ export async function pilotStudy(
     bad('difference', 'difference must be from -10 to 10');
   if (!Number.isInteger(studies) || studies < 1 || studies > 100)
     bad('studies', 'studies must be from 1 to 100');
-  const study = (await services.store.prisma.study.findUnique({ where: { id } })) ?? missing();
+  const where = { id, deletedAt: null };
+  const study = (await services.store.prisma.study.findUnique({ where })) ?? missing();
   const protocol = protocolOf(study);
   if (protocol.arms.length < 2) bad('id', 'a pilot compares two arms; this study has one');
   const { arms, ...pilot } = await simulatePilot(designOf(protocol, Number(study.seed)), options);
@@ -180,4 +184,15 @@ export async function studyProgress({ store }: Services, studyId: string): Promi
     [studyId],
   );
   return rows[0]!;
+}
+
+/** Renames a study before raters see it. Throws AppError NOT_FOUND, BAD_INPUT, or CONFLICT: opened, or changed meanwhile. */
+export function updateStudy(services: Services, input: Naming): Promise<Study> {
+  authorize(services.viewer, 'updateStudy');
+  const data = namingOf(input, 1, 100);
+  return editRow(services, { action: 'updateStudy', type: 'Study', ...input }, async (_, before) => {
+    if (before.openedAt)
+      throw new AppError('CONFLICT', 'raters have seen its name: the study was opened', { field: 'id' });
+    return data;
+  });
 }

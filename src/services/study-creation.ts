@@ -13,6 +13,7 @@ import { uuid7 } from '../store/uuid7.js';
 import { authorize } from './access.js';
 import { auditOn } from './audit.js';
 import type { Services } from './context.js';
+import { wasDeleted } from './edits.js';
 import { bad } from './paint-job-orders.js';
 import {
   CONSENT,
@@ -311,13 +312,16 @@ export async function createStudy(services: Services, order: StudyOrder): Promis
   await store.transaction(async (client) => {
     let version = 1;
     if (order.previousId !== undefined) {
-      const { rows } = await client.query<{ version: number; taken: boolean }>(
-        `SELECT version, EXISTS (SELECT FROM study AS next WHERE next.previous_id = study.id) AS taken
-         FROM study WHERE id = $1::uuid FOR UPDATE`,
+      const { rows } = await client.query<{ version: number; next: string | null; deleted: boolean }>(
+        `SELECT study.version, next.id AS next, next.deleted_at IS NOT NULL AS deleted
+         FROM study LEFT JOIN study AS next ON next.previous_id = study.id
+         WHERE study.id = $1::uuid AND study.deleted_at IS NULL FOR UPDATE OF study`,
         [order.previousId],
       );
       if (!rows[0]) throw new AppError('NOT_FOUND', 'no such study', { field: 'previousId' });
-      if (rows[0].taken)
+      const { next, deleted } = rows[0];
+      if (next !== null && deleted) throw wasDeleted('Study', next, 'previousId');
+      if (next !== null)
         throw new AppError('CONFLICT', 'this study has a next version already', { field: 'previousId' });
       version = rows[0].version + 1;
     }

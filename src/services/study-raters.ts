@@ -39,7 +39,7 @@ export async function inviteRaters(
   if (!Number.isInteger(expiresInDays) || expiresInDays < 1 || expiresInDays > 366)
     bad('expiresInDays', 'give whole days from 1 to 366');
   const study = await store.prisma.study.findUnique({
-    where: { id: studyId },
+    where: { id: studyId, deletedAt: null },
     include: { _count: { select: { raters: true } } },
   });
   if (!study) throw new AppError('NOT_FOUND', 'no such study', { field: 'studyId' });

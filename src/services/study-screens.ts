@@ -33,7 +33,7 @@ const RATER = `
     seat.criteria AS seat_criteria, rater.state, rater.tab_id, rater.consent_sha256, rater.pause_reason, rater.event_count,
     rater.chain_head
   FROM study_rater AS rater JOIN study ON study.id = rater.study_id LEFT JOIN study_seat AS seat ON seat.rater_id = rater.id
-  WHERE rater.user_id = $1::uuid AND rater.study_id = ANY ($2::uuid[])`;
+  WHERE rater.user_id = $1::uuid AND rater.study_id = ANY ($2::uuid[]) AND study.deleted_at IS NULL`;
 
 /** The user's place in a study, or undefined. With `lock`, their answers come one after another and the study's state stands. */
 export async function readRater(

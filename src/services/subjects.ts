@@ -7,9 +7,11 @@ import { meanOfRows, zScoreSession } from '../fmri/normalise.js';
 import { readBetaMatrix } from '../fmri/npy.js';
 import { parseTrialTable } from '../fmri/trials.js';
 import type { FmriSession, Subject } from '../generated/prisma/client.js';
+import type { Transaction } from '../store/client.js';
 import { authorize } from './access.js';
 import { audit } from './audit.js';
 import type { Services } from './context.js';
+import { checkText, editRow, MAX_NOTES, wasDeleted } from './edits.js';
 import { labelStimuli } from './stimulus-labels.js';
 import { createUnlessTaken } from './unique.js';
 
@@ -26,6 +28,7 @@ export async function createSubject(
     throw new AppError('CONFLICT', `subject ${label} was withdrawn; choose another label`, {
       field: 'label',
     });
+  if (before?.deletedAt) throw wasDeleted('Subject', before.id, 'label');
   if (before) return before;
   return createUnlessTaken(
     'subject_label_key',
@@ -55,6 +58,7 @@ async function findSession(
 ): Promise<FmriSession | undefined> {
   const where = { subjectId_label: { subjectId, label } };
   const found = await store.prisma.fmriSession.findUnique({ where });
+  if (found?.deletedAt) throw wasDeleted('FmriSession', found.id, 'label');
   if (!found || found.uploadSha256 === uploadSha256) return found ?? undefined;
   throw new AppError(
     'CONFLICT',
@@ -71,7 +75,7 @@ export async function importSession(services: Services, input: ImportSession): P
   const matrix = readBetaMatrix(input.betas, 'betas');
   const { rows, labels } = parseTrialTable(input.trialTable, matrix.trials, 'trials');
   const subject = await store.prisma.subject.findUnique({
-    where: { id: input.subjectId, withdrawnAt: null },
+    where: { id: input.subjectId, withdrawnAt: null, deletedAt: null },
   });
   if (!subject) throw new AppError('NOT_FOUND', 'no such subject', { field: 'subjectId' });
   const uploadSha256 = createHash('sha256').update(input.betas).update(input.trialTable).digest('hex');
@@ -131,4 +135,68 @@ export async function meanSignal(
     for (let v = 0; v < voxels; v++) mean[v]! += part[v]! * (rows.length / trials.length);
   }
   return mean;
+}
+
+export interface UpdateSubject {
+  readonly id: string;
+  readonly expectedVersion: number;
+  readonly label?: string | null | undefined;
+  readonly notes?: string | null | undefined;
+}
+
+/** Models name their subject by its label: one that has models, or work that will make one, keeps its label. */
+async function checkRelabel(tx: Transaction, subject: Subject, label: string): Promise<void> {
+  const fail = (message: string) => {
+    throw new AppError('CONFLICT', message, { field: 'label' });
+  };
+  const models = await tx.model.count({ where: { subjectLabel: subject.label } });
+  if (models > 0) fail(`${models} models are of subject ${subject.label} by its label; it must keep that`);
+  const unended = ['QUEUED', 'RUNNING', 'PAUSED', 'FAILED'] as const;
+  const runs = await tx.trainingRun.count({ where: { subjectId: subject.id, state: { in: [...unended] } } });
+  if (runs > 0) fail(`${runs} training runs of this subject have not ended; end them first`);
+  const model = await tx.model.findFirst({ where: { subjectLabel: label } });
+  const where = { subjectId: subject.id, NOT: { voxels: model?.voxels ?? 0 } };
+  const other = model && (await tx.fmriSession.findFirst({ where }));
+  if (other)
+    fail(
+      `session ${other.label} has ${other.voxels} voxels; the model of subject ${label} takes ${model.voxels}`,
+    );
+}
+
+/** Throws AppError NOT_FOUND, BAD_INPUT, or CONFLICT: changed meanwhile, or a label that cannot change so. */
+export function updateSubject(services: Services, input: UpdateSubject): Promise<Subject> {
+  authorize(services.viewer, 'updateSubject');
+  const label = input.label == null ? undefined : canonicalLabel(input.label, 'label');
+  const notes = input.notes == null ? undefined : checkText(input.notes, 'notes', MAX_NOTES);
+  const edit = { action: 'updateSubject', type: 'Subject', ...input } as const;
+  return createUnlessTaken(
+    'subject_label_key',
+    () =>
+      editRow(services, edit, async (tx, before) => {
+        if (label !== undefined && label !== before.label) await checkRelabel(tx, before, label);
+        return { ...(label === undefined ? {} : { label }), ...(notes === undefined ? {} : { notes }) };
+      }),
+    () => {
+      throw new AppError('CONFLICT', `another subject has or had the label ${label}`, { field: 'label' });
+    },
+  );
+}
+
+/** Throws AppError NOT_FOUND, BAD_INPUT, or CONFLICT: changed meanwhile, or another session has the label. */
+export function updateSession(services: Services, input: UpdateSubject): Promise<FmriSession> {
+  authorize(services.viewer, 'updateFmriSession');
+  const label = input.label == null ? undefined : canonicalLabel(input.label, 'label');
+  const notes = input.notes == null ? undefined : checkText(input.notes, 'notes', MAX_NOTES);
+  const edit = { action: 'updateFmriSession', type: 'FmriSession', ...input } as const;
+  return createUnlessTaken(
+    'fmri_session_subject_id_label_key',
+    () =>
+      editRow(services, edit, async () => ({
+        ...(label === undefined ? {} : { label }),
+        ...(notes === undefined ? {} : { notes }),
+      })),
+    () => {
+      throw new AppError('CONFLICT', `this subject has or had another session ${label}`, { field: 'label' });
+    },
+  );
 }

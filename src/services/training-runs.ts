@@ -9,6 +9,7 @@ import type { Transaction } from '../store/client.js';
 import { authorize, reach } from './access.js';
 import { audit } from './audit.js';
 import type { Services } from './context.js';
+import { holdParts } from './deletions.js';
 import type { BundleFacts } from './models.js';
 import { type LinkedStimulus, requirePictures } from './stimuli.js';
 import { fillSettings, type Given, type TrainingSettings } from './training-settings.js';
@@ -43,7 +44,7 @@ async function requireSessions(
   ids: readonly string[] | null | undefined,
 ) {
   const sessions = await store.prisma.fmriSession.findMany({
-    where: { subjectId: subject.id, ...(ids ? { id: { in: [...ids] } } : {}) },
+    where: { subjectId: subject.id, deletedAt: null, ...(ids ? { id: { in: [...ids] } } : {}) },
     orderBy: { label: 'asc' },
   });
   if (ids && sessions.length !== new Set(ids).size)
@@ -153,9 +154,13 @@ export async function createTrainingRun(
 ): Promise<TrainingRun> {
   authorize(services.viewer, 'createTrainingRun');
   const { prisma } = services.store;
-  const subject = await prisma.subject.findUnique({ where: { id: input.subjectId, withdrawnAt: null } });
+  const subject = await prisma.subject.findUnique({
+    where: { id: input.subjectId, withdrawnAt: null, deletedAt: null },
+  });
   if (!subject) missing('subjectId', 'subject');
-  const base = await prisma.model.findUnique({ where: { id: input.baseModelId, withdrawnAt: null } });
+  const base = await prisma.model.findUnique({
+    where: { id: input.baseModelId, withdrawnAt: null, deletedAt: null },
+  });
   if (!base) missing('baseModelId', 'model');
   if (input.parts.length === 0) bad('parts', 'name at least one part to train');
   const name = input.name ?? `${base!.name}-sub-${subject!.label}`;
@@ -200,6 +205,17 @@ export async function createTrainingRun(
       const [kept] = await tx.$queryRaw<object[]>`
         SELECT id FROM subject WHERE id = ${subject!.id}::uuid AND withdrawn_at IS NULL FOR SHARE`;
       if (!kept) missing('subjectId', 'subject');
+      // So does a deletion of what it reads.
+      await holdParts(
+        (sql, ids) => tx.$queryRawUnsafe(sql, ids),
+        {
+          Subject: [subject!.id],
+          FmriSession: sessions.map((session) => session.id),
+          Model: [base!.id],
+          SourceImage: [...images],
+        },
+        'subjectId',
+      );
       const run = await tx.trainingRun.create({
         data: {
           name,
@@ -222,7 +238,7 @@ export async function createTrainingRun(
         await tx.$executeRaw`
           INSERT INTO training_run_picture (run_id, image_id)
           SELECT ${run.id}::uuid, id FROM source_image
-          WHERE id NOT IN (SELECT image_id FROM training_run_stimulus WHERE run_id = ${run.id}::uuid)`;
+          WHERE deleted_at IS NULL AND id NOT IN (SELECT image_id FROM training_run_stimulus WHERE run_id = ${run.id}::uuid)`;
       }
       await wake(tx, run.id);
       const event = { action: 'createTrainingRun', type: 'TrainingRun', id: run.id };
@@ -263,6 +279,7 @@ async function steer(
   action: Steering,
   id: string,
   change: (run: TrainingRun) => (Told & Prisma.TrainingRunUncheckedUpdateInput) | undefined,
+  prepare: (tx: Transaction, run: TrainingRun) => Promise<void> = async () => {},
 ): Promise<TrainingRun> {
   return services.store.prisma.$transaction(async (tx) => {
     await tx.$queryRaw`SELECT id FROM training_run WHERE id = ${id}::uuid FOR UPDATE`;
@@ -270,6 +287,7 @@ async function steer(
     const before = (await tx.trainingRun.findUnique({ where })) ?? missing('id', 'training run');
     const data = change(before);
     if (!data) return before;
+    await prepare(tx, before);
     const after = await tx.trainingRun.update({ where: { id }, data });
     if (after.state === 'QUEUED' || after.state === 'CANCELLED') await wake(tx, id);
     const event = { action, type: 'TrainingRun', id, before: told(before), after: told(after) };
@@ -293,10 +311,25 @@ export async function pauseTrainingRun(services: Services, id: string): Promise<
   });
 }
 
+/** What a failed run learns from may have been deleted since; a run that goes on keeps it from that. */
+async function holdData(tx: Transaction, { id, baseModelId, subjectId }: TrainingRun): Promise<void> {
+  const where = { runId: id };
+  const sessions = await tx.trainingRunSession.findMany({ where });
+  const stimuli = await tx.trainingRunStimulus.findMany({ where });
+  const pictures = await tx.trainingRunPicture.findMany({ where });
+  const parts = {
+    Subject: [subjectId],
+    FmriSession: sessions.map(({ sessionId }) => sessionId),
+    Model: [baseModelId],
+    SourceImage: [...stimuli, ...pictures].map(({ imageId }) => imageId),
+  };
+  await holdParts((sql, ids) => tx.$queryRawUnsafe(sql, ids), parts, 'id');
+}
+
 /** Lets a paused or failed run go on from its checkpoint; takes back a pause that is still pending. */
 export async function resumeTrainingRun(services: Services, id: string): Promise<TrainingRun> {
   authorize(services.viewer, 'resumeTrainingRun');
-  return steer(services, 'resumeTrainingRun', id, (run) => {
+  const resume = (run: TrainingRun) => {
     const { PAUSED, FAILED } = TrainingRunState;
     if (run.state === PAUSED || run.state === FAILED)
       return {
@@ -311,7 +344,8 @@ export async function resumeTrainingRun(services: Services, id: string): Promise
       };
     if (run.finishedAt) refuseEnded(run);
     return run.pauseRequested ? { pauseRequested: false } : undefined;
-  });
+  };
+  return steer(services, 'resumeTrainingRun', id, resume, holdData);
 }
 
 /** Ends a run that has not succeeded: a running one between two steps, any other at once. Its checkpoints go. */

@@ -5,6 +5,7 @@ import type { Role, User } from '../generated/prisma/client.js';
 import { authorize } from './access.js';
 import { audit } from './audit.js';
 import type { Services } from './context.js';
+import { stale } from './edits.js';
 
 /** Name of the user who sits at the machine itself; the first migration of people adds it. */
 export const LOCAL_USER = 'local';
@@ -48,6 +49,8 @@ export async function updateUser(services: Services, input: UpdateUser): Promise
   authorize(viewer, 'updateUser');
   const { id, expectedVersion, role, active } = input;
   return store.prisma.$transaction(async (tx) => {
+    // Locked, so that the version that a refusal names is the one that it has.
+    await tx.$queryRaw`SELECT id FROM lab_user WHERE id = ${id}::uuid FOR UPDATE`;
     const before = await tx.user.findUnique({ where: { id } });
     if (!before) throw new AppError('NOT_FOUND', 'no such user', { field: 'id' });
     if (id === viewer.userId)
@@ -65,10 +68,7 @@ export async function updateUser(services: Services, input: UpdateUser): Promise
         ...(active == null ? {} : { deactivatedAt }),
       },
     });
-    if (!after) {
-      const message = `the user was changed meanwhile: it has version ${before.version}, not ${expectedVersion}`;
-      throw new AppError('CONFLICT', message, { field: 'expectedVersion' });
-    }
+    if (!after) throw stale('user', before.version, expectedVersion);
     await audit(tx, viewer, { action: 'updateUser', type: 'User', id, before, after });
     return after;
   });

@@ -11,7 +11,7 @@ import { readSql } from '../store/sql.js';
 import { audit } from './audit.js';
 import type { Services } from './context.js';
 import { readVisible } from './lists.js';
-import type { PageArguments } from './pages.js';
+import { newest, type PageArguments } from './pages.js';
 
 /** Waits before the second and later attempts; then a delivery is given up, about two days after the first. */
 export const RETRY_SECONDS = [5, 30, 120, 600, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 24 * 3600];
@@ -54,7 +54,7 @@ export function listWebhookDeliveries(
     services,
     'WebhookDelivery',
     args,
-    (slice) => prisma.webhookDelivery.findMany({ ...slice, where, orderBy: { id: 'desc' } }),
+    (slice) => prisma.webhookDelivery.findMany(newest(slice, where)),
     () => prisma.webhookDelivery.count({ where }),
   );
 }

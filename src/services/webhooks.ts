@@ -6,8 +6,9 @@ import type { Transaction } from '../store/client.js';
 import { type Action, authorize } from './access.js';
 import { audit } from './audit.js';
 import type { Services } from './context.js';
+import { stale } from './edits.js';
 import { readVisible } from './lists.js';
-import type { PageArguments } from './pages.js';
+import { newest, type PageArguments } from './pages.js';
 import { checkWebhookUrl } from './webhook-address.js';
 import { createWebhookSecret } from './webhook-signature.js';
 
@@ -29,7 +30,7 @@ export function listWebhookEndpoints(services: Services, args: PageArguments) {
     services,
     'WebhookEndpoint',
     args,
-    (slice) => prisma.webhookEndpoint.findMany({ ...slice, where, orderBy: { id: 'desc' } }),
+    (slice) => prisma.webhookEndpoint.findMany(newest(slice, where)),
     () => prisma.webhookEndpoint.count({ where }),
   );
 }
@@ -51,6 +52,8 @@ function checkDescription(text: string): string {
 }
 
 async function findEndpoint(tx: Transaction, id: string): Promise<WebhookEndpoint> {
+  // Locked, so that what an event says stood before did so.
+  await tx.$queryRaw`SELECT id FROM webhook_endpoint WHERE id = ${id}::uuid FOR UPDATE`;
   const found = await tx.webhookEndpoint.findFirst({ where: { id, deletedAt: null } });
   if (found) return found;
   throw new AppError('NOT_FOUND', 'no such webhook endpoint', { field: 'id' });
@@ -136,10 +139,7 @@ export function updateWebhookEndpoint(
         ...(switched === false ? { ...DISABLED, disabledAt: new Date() } : {}),
       },
     });
-    if (!after) {
-      const message = `the endpoint was changed meanwhile: it has version ${before.version}, not ${expectedVersion}`;
-      throw new AppError('CONFLICT', message, { field: 'expectedVersion' });
-    }
+    if (!after) throw stale('endpoint', before.version, expectedVersion);
     if (switched) await wake(tx, id);
     return [after, after];
   });

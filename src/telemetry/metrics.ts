@@ -1,7 +1,7 @@
 // What this process counts and measures, for Prometheus. Labels take values of short fixed lists only: what a client may choose,
 // such as names in a document, never becomes one.
 
-import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
 /** All of the process; what is read from the database at a scrape is added by who serves it. */
 export const registry = new Registry();
@@ -21,7 +21,7 @@ export const httpSeconds = new Histogram({
 
 export const operationSeconds = new Histogram({
   name: 'mindpainter_graphql_operation_seconds',
-  help: 'GraphQL queries and mutations over HTTP, by root field; "several" for documents of more than one, "invalid" for none',
+  help: 'GraphQL operations by root field, "several" for documents of more than one, "invalid" for none; subscriptions until they are open',
   labelNames: ['operation', 'outcome'] as const,
   buckets: FAST,
   registers,
@@ -34,9 +34,23 @@ export const graphqlErrors = new Counter({
   registers,
 });
 
-export const openStreams = new Counter({
-  name: 'mindpainter_event_streams_total',
-  help: 'Subscriptions over server-sent events that were opened',
+export const openSubscriptions = new Gauge({
+  name: 'mindpainter_subscriptions',
+  help: 'Subscriptions that are open, by transport (websocket, sse) and root field',
+  labelNames: ['transport', 'operation'] as const,
+  registers,
+});
+
+export const subscriptionEvents = new Counter({
+  name: 'mindpainter_subscription_events_total',
+  help: 'Events that subscriptions gave, by root field',
+  labelNames: ['operation'] as const,
+  registers,
+});
+
+export const openSockets = new Gauge({
+  name: 'mindpainter_websockets',
+  help: 'WebSockets that are open',
   registers,
 });
 

@@ -43,7 +43,7 @@ export function traceParent(): string | null {
 
 /**
  * Does work in a span; `parent` is a traceparent that came from elsewhere, else the current span is. An error that work throws
- * is noted by its name only.
+ * is noted by its name only; `fail` notes a failure that is an answer.
  */
 export function inSpan<T>(
   name: string,
@@ -52,13 +52,16 @@ export function inSpan<T>(
     readonly parent?: string | null | undefined;
     readonly kind?: 'SERVER' | 'INTERNAL' | 'CONSUMER';
   },
-  work: (set: (attributes: Attributes) => void) => Promise<T>,
+  work: (set: (attributes: Attributes) => void, fail: () => void) => Promise<T>,
 ): Promise<T> {
   const { attributes = {}, parent, kind = 'INTERNAL' } = options;
   const from = parent ? propagation.extract(ROOT_CONTEXT, { traceparent: parent }) : context.active();
   return tracer().startActiveSpan(name, { attributes, kind: SpanKind[kind] }, from, async (span) => {
     try {
-      return await work((more) => void span.setAttributes(more));
+      return await work(
+        (more) => void span.setAttributes(more),
+        () => void span.setStatus({ code: SpanStatusCode.ERROR }),
+      );
     } catch (error) {
       span.setStatus({ code: SpanStatusCode.ERROR, message: (error as Error).name });
       throw error;

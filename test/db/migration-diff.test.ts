@@ -44,7 +44,7 @@ test.each<[string, string | RegExp, string, RegExp]>([
     '  stimulus   String\n  onset Float?',
     /ADD COLUMN +"onset" DOUBLE PRECISION/,
   ],
-  ['a type', '@default(1)', '@default(1) @db.SmallInt', /"revision" SET DATA TYPE SMALLINT/],
+  ['a type', '@default(1)', '@default(1) @db.SmallInt', /"version" SET DATA TYPE SMALLINT/],
   ['nullability', 'preset    Json?', 'preset    Json', /"preset" SET NOT NULL/],
   ['an index', '  @@index([stimulus])\n', '', /DROP INDEX "trial_stimulus_idx"/],
   ['a unique key', '  @@unique([jobId, index])\n', '', /DROP INDEX "painting_job_id_index_key"/],

@@ -83,7 +83,7 @@ export async function startLab(
     modelFolders?: readonly string[];
     describeBundle?: ApiDeps['describeBundle'];
     /** Limits and the like, for tests of those. */
-    api?: Pick<ApiDeps, 'requestsPerMinute' | 'introspection' | 'trustedDocuments'>;
+    api?: Partial<Pick<ApiDeps, 'requestsPerMinute' | 'introspection' | 'trustedDocuments' | 'log'>>;
   } = {},
 ): Promise<Lab> {
   const folder = await mkdtemp(join(tmpdir(), 'mindpainter-test-'));

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import sharp from 'sharp';
 import { writeNpy } from '../../src/fmri/npy.js';
 import { NOBODY } from '../../src/services/access.js';
+import { deleteRow } from '../../src/services/deletions.js';
 import { uploadImage } from '../../src/services/images.js';
 import { cancelPaintJobs } from '../../src/services/paint-job-cancel.js';
 import { submitPaintJob } from '../../src/services/paint-job-submission.js';
@@ -136,6 +137,15 @@ export async function startRightsWorld(): Promise<RightsWorld> {
     const { endpoint } = await createWebhookEndpoint(services, { url: 'https://receiver.example/hook' });
     return `WebhookEndpoint_${endpoint.id}`;
   };
+  const addSubject = async () =>
+    `Subject_${(await createSubject(services, { label: unique(), simulated: true })).id}`;
+  /** A thing of a type, with the version that it has by now. */
+  const versionOf = async (type: 'FmriSession' | 'SourceImage' | 'Model') => {
+    const where = { id: key(type) };
+    const rows = { FmriSession: prisma.fmriSession, SourceImage: prisma.sourceImage, Model: prisma.model };
+    const { version } = await (rows[type] as typeof prisma.model).findUniqueOrThrow({ where });
+    return { id: first(type), expectedVersion: version };
+  };
   const calls: RightsWorld['calls'] = {
     createSubject: async () => [call({ label: unique() })],
     importFmriSession: async () => [
@@ -206,6 +216,23 @@ export async function startRightsWorld(): Promise<RightsWorld> {
     createRaterLink: async () => [call({ raterName: unique() })],
     revokeRaterLink: async () => [call({ id: `RaterLink_${(await addRater(lab)).credentialId}` })],
     ...studies.calls,
+    updateSubject: async () => [call({ id: await addSubject(), expectedVersion: 1, notes: 'left-handed' })],
+    updateFmriSession: async () => [call({ ...(await versionOf('FmriSession')), notes: 'head coil 32' })],
+    updateSourceImage: async () => [call({ ...(await versionOf('SourceImage')), name: 'beach' })],
+    updateModel: async () => [call({ ...(await versionOf('Model')), notes: 'second try' })],
+    updateBenchmark: async () => [
+      call({ id: `Benchmark_${await studies.addBenchmark()}`, expectedVersion: 1, name: 'renamed' }),
+    ],
+    updateStudy: async () => [
+      call({ id: `Study_${await studies.addStudy('DRAFT')}`, expectedVersion: 1, name: 'renamed' }),
+    ],
+    delete: async () => [call({ id: await addSubject(), expectedVersion: 1, reason: 'a typing error' })],
+    restore: async () => {
+      const id = await addSubject();
+      const deletion = { type: 'Subject', id: id.slice('Subject_'.length), expectedVersion: 1 } as const;
+      await deleteRow(services, deletion, 'a typing error');
+      return [call({ id, expectedVersion: 2 })];
+    },
     createWebhookEndpoint: async () => [call({ url: 'https://receiver.example/hook' })],
     updateWebhookEndpoint: async () => [
       call({ id: await addEndpoint(), expectedVersion: 1, description: 'changed' }),

@@ -8,9 +8,11 @@ import type {
 } from '../../generated/graphql.js';
 import { benchmarkProgress, failedJobs, listBenchmarkItems } from '../../services/benchmarks.js';
 import { encodeId } from '../ids.js';
+import { deletedBy } from './deletable.js';
 
 export const Benchmark: BenchmarkResolvers = {
   id: ({ id }) => encodeId('Benchmark', id),
+  deletedBy,
   seed: ({ seed }) => Number(seed),
   arms: ({ id }, _, { loaders }) => loaders.armsOfBenchmark.load(id),
   itemCount: ({ id }, _, { services }) =>

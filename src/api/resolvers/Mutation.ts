@@ -33,6 +33,7 @@ import { toBatchOrder, toFacts, toOrder } from '../paint-job-input.js';
 import { toTrainingSettings } from '../training-input.js';
 import { readUpload } from '../uploads.js';
 import { benchmarkMutations } from './benchmark-mutations.js';
+import { editMutations } from './edit-mutations.js';
 import { studyMutations } from './study-mutations.js';
 import { webhookMutations } from './webhook-mutations.js';
 
@@ -43,6 +44,7 @@ function requireCookies({ setSession }: ApiContext): SetSession {
 
 export const Mutation: MutationResolvers = {
   ...benchmarkMutations,
+  ...editMutations,
   ...studyMutations,
   ...webhookMutations,
   createSubject: (_, { input }, { services }) =>

@@ -18,44 +18,27 @@ import { listStudies } from '../../services/studies.js';
 import { myStudies } from '../../services/study-screens.js';
 import { listWebhookEndpoints } from '../../services/webhooks.js';
 import { reportWithdrawal } from '../../services/withdrawals.js';
-import type { ApiContext } from '../context.js';
 import { decodeId, parseId } from '../ids.js';
+import { findNode } from '../nodes.js';
 import { toEventChoice } from '../paint-job-input.js';
 
-/** The row of an id with the name of its type, which the interface Node is resolved by. */
-async function loadNode(id: string, { loaders }: ApiContext) {
-  const parsed = parseId(id);
-  if (!parsed) return null;
-  const row = await loaders[parsed.type].load(parsed.key);
-  return row && { ...row, __typename: parsed.type };
-}
-
 export const Query: QueryResolvers = {
-  studies: (_, args, { services }) => listStudies(services, args),
-  study: async (_, { id }, { loaders }) => {
-    const parsed = parseId(id);
-    return parsed?.type === 'Study' ? loaders.Study.load(parsed.key) : null;
-  },
+  studies: (_, { deleted, ...args }, { services }) => listStudies(services, deleted ?? false, args),
+  study: (_, { id }, context) => findNode(context, id, 'Study'),
   myStudies: (_, __, { services }) => myStudies(services),
-  benchmarks: (_, args, { services }) => listBenchmarks(services, args),
-  benchmark: async (_, { id }, { loaders }) => {
-    const parsed = parseId(id);
-    return parsed?.type === 'Benchmark' ? loaders.Benchmark.load(parsed.key) : null;
-  },
+  benchmarks: (_, { deleted, ...args }, { services }) => listBenchmarks(services, deleted ?? false, args),
+  benchmark: (_, { id }, context) => findNode(context, id, 'Benchmark'),
   // biome-ignore lint/suspicious/noExplicitAny: the union of all rows
-  node: (_, { id }, context) => loadNode(id, context) as any,
-  subjects: (_, args, { services }) => listSubjects(services, args),
+  node: (_, { id }, context) => findNode(context, id) as any,
+  subjects: (_, { deleted, ...args }, { services }) => listSubjects(services, deleted ?? false, args),
   subjectByLabel: (_, { label }, { services }) => findSubject(services, label),
-  sourceImages: (_, args, { services }) => listImages(services, args),
-  models: (_, args, { services }) => listModels(services, args),
+  sourceImages: (_, { deleted, ...args }, { services }) => listImages(services, deleted ?? false, args),
+  models: (_, { deleted, ...args }, { services }) => listModels(services, deleted ?? false, args),
   paintJobs: (_, { state, batchId, ...args }, { services }) => {
     const batch = batchId == null ? undefined : decodeId('PaintJobBatch', batchId, 'batchId');
     return listPaintJobs(services, { state: state ?? undefined, batchId: batch }, args);
   },
-  paintJobBatch: async (_, { id }, { loaders }) => {
-    const parsed = parseId(id);
-    return parsed?.type === 'PaintJobBatch' ? loaders.PaintJobBatch.load(parsed.key) : null;
-  },
+  paintJobBatch: (_, { id }, context) => findNode(context, id, 'PaintJobBatch'),
   paintJobEvents: (_, { after, first, ...choice }, { services }) =>
     listEvents(services, toEventChoice(choice), parseSequence(after ?? '0'), first ?? 100),
   devices: (_, { first }, { services }) => listDevices(services, first),
@@ -63,16 +46,10 @@ export const Query: QueryResolvers = {
     const parsed = parseId(subjectId);
     return parsed?.type === 'Subject' ? reportWithdrawal(services, parsed.key) : null;
   },
-  paintJob: async (_, { id }, { loaders }) => {
-    const parsed = parseId(id);
-    return parsed?.type === 'PaintJob' ? loaders.PaintJob.load(parsed.key) : null;
-  },
+  paintJob: (_, { id }, context) => findNode(context, id, 'PaintJob'),
   stimuli: (_, args, { services }) => listStimuli(services, args),
   trainingRuns: (_, { state, ...args }, { services }) => listTrainingRuns(services, state, args),
-  trainingRun: async (_, { id }, { loaders }) => {
-    const parsed = parseId(id);
-    return parsed?.type === 'TrainingRun' ? loaders.TrainingRun.load(parsed.key) : null;
-  },
+  trainingRun: (_, { id }, context) => findNode(context, id, 'TrainingRun'),
   viewer: (_, __, { viewer }) => (viewer.userId === null ? null : viewer),
   users: (_, args, { services }) => listUsers(services, args),
   apiTokens: (_, args, { services }) => listApiTokens(services, args),

@@ -11,9 +11,11 @@ import { describeDesign, studyProgress } from '../../services/studies.js';
 import { listRaters } from '../../services/study-raters.js';
 import { studyResults } from '../../services/study-results.js';
 import { encodeId } from '../ids.js';
+import { deletedBy } from './deletable.js';
 
 export const Study: StudyResolvers = {
   id: ({ id }) => encodeId('Study', id),
+  deletedBy,
   previous: ({ previousId }, _, { loaders }) => (previousId ? loaders.Study.load(previousId) : null),
   benchmark: async ({ benchmarkId }, _, { loaders }) => (await loaders.Benchmark.load(benchmarkId))!,
   seed: ({ seed, unsealedAt }) => (unsealedAt ? Number(seed) : null),
