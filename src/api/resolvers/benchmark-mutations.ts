@@ -2,17 +2,18 @@
 
 import { AppError } from '../../errors.js';
 import type { CreateBenchmarkInput, MutationResolvers } from '../../generated/graphql.js';
-import type { MaskPolicy } from '../../services/benchmark-orders.js';
+import { type MaskPolicy, toSampledMasks } from '../../services/benchmark-orders.js';
 import { createBenchmark, freezeBenchmark } from '../../services/benchmarks.js';
 import { toPayload } from '../errors.js';
 import { decodeId } from '../ids.js';
 import { toMaskPreset } from '../mask-input.js';
 import { toFacts } from '../paint-job-input.js';
 
-function toMaskPolicy({ maskIds, maskShape }: CreateBenchmarkInput): MaskPolicy {
-  if ((maskIds == null) === (maskShape == null))
-    throw new AppError('BAD_INPUT', 'give either maskIds or maskShape', { field: 'maskIds' });
+function toMaskPolicy({ maskIds, maskShape, maskPolicy }: CreateBenchmarkInput): MaskPolicy {
+  if ([maskIds, maskShape, maskPolicy].filter((given) => given != null).length !== 1)
+    throw new AppError('BAD_INPUT', 'give either maskIds, maskShape or maskPolicy', { field: 'maskIds' });
   if (maskShape) return { preset: toMaskPreset(maskShape) };
+  if (maskPolicy) return { sampled: toSampledMasks(maskPolicy) };
   return { maskIds: maskIds!.map((id) => decodeId('Mask', id, 'maskIds')) };
 }
 
