@@ -13,6 +13,13 @@ import { type ExportedStudy, verifyExport } from '../services/study-verification
 import { expectedRating, type RaterModel } from '../stats/simulated-raters.js';
 import { type Client, createClient } from './demo/client.js';
 import { openRater, plantOpinions } from './demo/simulated-rating.js';
+import {
+  demoArms,
+  metricTable,
+  paintReconstructions,
+  saveSheet,
+  startMeasuring,
+} from './demo/study-figures.js';
 import { uploadStudyLab } from './demo/study-parts.js';
 import { startPlatform } from './platform.js';
 
@@ -44,9 +51,10 @@ function plantedModel({ arms, criteria }: StudyProtocol): RaterModel {
   };
 }
 
-async function paintBenchmark(baseUrl: string, client: Client): Promise<string> {
-  const mp = new MindPainter({ url: baseUrl });
-  const { imageIds, signals, modelId } = await uploadStudyLab(mp, 100).finally(() => mp.close());
+async function paintBenchmark(mp: MindPainter, client: Client): Promise<{ id: string; whole: string }> {
+  const lab = await uploadStudyLab(mp, 100);
+  const { imageIds, signals, modelId } = lab;
+  const steps = Number(values.steps);
   say(`uploaded ${imageIds.length} pictures and the scans of ${signals.length} stimuli`);
   const { createBenchmark } = await client.send<{ createBenchmark: { benchmark: { id: string } } }>(
     `mutation($input: CreateBenchmarkInput!) { createBenchmark(input: $input) { benchmark { id } ${ERRORS} } }`,
@@ -57,10 +65,7 @@ async function paintBenchmark(baseUrl: string, client: Client): Promise<string> 
         signals,
         seed,
         maskShape: { shape: 'RECTANGLE', left: 0.3, top: 0.25, width: 0.4, height: 0.6 },
-        arms: [
-          { name: 'mindpainter', method: 'BRAIN', modelId, steps: Number(values.steps) },
-          { name: 'two-stage', method: 'TWO_STAGE', modelId, steps: Number(values.steps) },
-        ],
+        arms: demoArms(modelId, steps),
       },
     },
   );
@@ -82,7 +87,11 @@ async function paintBenchmark(baseUrl: string, client: Client): Promise<string> 
       input: { id },
     },
   );
-  return id;
+  await startMeasuring(mp, id);
+  const whole = await paintReconstructions(mp, lab, { steps, seed });
+  await saveSheet(mp, id, 'PAIRS', out);
+  await saveSheet(mp, whole, 'RECONSTRUCTIONS', out);
+  return { id, whole };
 }
 
 async function step<T>(client: Client, name: string, input: object, selection = 'id'): Promise<T> {
@@ -96,11 +105,8 @@ async function step<T>(client: Client, name: string, input: object, selection = 
 
 async function main(baseUrl: string) {
   const client = createClient(baseUrl);
-  const benchmarkId = await paintBenchmark(baseUrl, client);
-  await writeFile(
-    join(out, 'pairs.png'),
-    await client.download(`/files/benchmarks/${benchmarkId.slice('Benchmark_'.length)}/pairs.png`),
-  );
+  await using mp = new MindPainter({ url: baseUrl });
+  const { id: benchmarkId, whole } = await paintBenchmark(mp, client);
   const study = await step<{ id: string; protocol: StudyProtocol; balance: string }>(
     client,
     'createStudy',
@@ -162,6 +168,8 @@ async function main(baseUrl: string) {
     say(
       `${criterion}: planted ${d.toFixed(3)}, estimated ${estimated.toFixed(3)}, 95 % ${low.toFixed(3)} to ${high.toFixed(3)}`,
     );
+  for (const line of await metricTable(mp, benchmarkId, 'pairs')) say(line);
+  for (const line of await metricTable(mp, whole, 'reconstructions')) say(line);
   const alpha = results.all.agreement[0]!.pooled.alphaOrdinal.value;
   const round = (value: number) => Number(value.toFixed(4));
   const [first] = lines;
@@ -180,8 +188,17 @@ async function main(baseUrl: string) {
 
 await rm(join(out, 'data'), { recursive: true, force: true });
 await mkdir(out, { recursive: true });
+const config = loadConfig();
 const platform = await startPlatform(
-  { ...loadConfig(), dataDir: join(out, 'data'), host: '127.0.0.1', secret: undefined, port: 0 },
+  {
+    ...config,
+    // An embedding that the painter does not choose by; an LPIPS network may be named in the environment.
+    metricNetworks: ['models/judge', ...config.metricNetworks],
+    dataDir: join(out, 'data'),
+    host: '127.0.0.1',
+    secret: undefined,
+    port: 0,
+  },
   createLog('warn'),
 );
 let line: Awaited<ReturnType<typeof main>>;

@@ -108,7 +108,7 @@ if len(sys.argv) > 1:
         return ((rgb / 255 - mean) / std).transpose(2, 0, 1)[None].astype(np.float32)
 
     distances = []
-    for name, width, height, kind in [("l1", 64, 64, "near"), ("l2", 96, 64, "noise"), ("l3", 64, 64, "same")]:
+    for name, width, height, kind in [("l1", 256, 256, "near"), ("l2", 256, 256, "noise"), ("l3", 256, 256, "same")]:
         a, b = pair(name, width, height, kind)
         (score,) = session.run(None, {"ref": planar(a), "dist": planar(b)})
         distances.append({"name": name, "width": width, "height": height, "kind": kind, "distance": float(score[0])})

@@ -2,6 +2,7 @@
 
 import { AppError } from '../../errors.js';
 import type { CreateBenchmarkInput, MutationResolvers } from '../../generated/graphql.js';
+import { measureBenchmark } from '../../services/benchmark-measurements.js';
 import { type MaskPolicy, toSampledMasks } from '../../services/benchmark-orders.js';
 import { createBenchmark, freezeBenchmark } from '../../services/benchmarks.js';
 import { toPayload } from '../errors.js';
@@ -17,7 +18,10 @@ function toMaskPolicy({ maskIds, maskShape, maskPolicy }: CreateBenchmarkInput):
   return { maskIds: maskIds!.map((id) => decodeId('Mask', id, 'maskIds')) };
 }
 
-export const benchmarkMutations: Pick<MutationResolvers, 'createBenchmark' | 'freezeBenchmark'> = {
+export const benchmarkMutations: Pick<
+  MutationResolvers,
+  'createBenchmark' | 'freezeBenchmark' | 'measureBenchmark'
+> = {
   createBenchmark: (_, { input }, { services, viewer }) =>
     toPayload('benchmark', async () =>
       createBenchmark(
@@ -41,4 +45,8 @@ export const benchmarkMutations: Pick<MutationResolvers, 'createBenchmark' | 'fr
     ),
   freezeBenchmark: (_, { input }, { services }) =>
     toPayload('benchmark', async () => freezeBenchmark(services, decodeId('Benchmark', input.id, 'id'))),
+  measureBenchmark: (_, { input }, { services }) =>
+    toPayload('benchmark', async () =>
+      measureBenchmark(services, { id: decodeId('Benchmark', input.id, 'id'), seed: input.seed ?? 0 }),
+    ),
 };
