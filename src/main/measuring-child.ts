@@ -1,14 +1,10 @@
-// The measuring child: compares the paintings of one benchmark at a lower priority, and sums up. It knows no database and no network.
+// The measuring child: compares the paintings of one benchmark, and sums up. It knows no database and no network.
 
-import { constants, setPriority } from 'node:os';
 import { measureCells } from '../jobs/measure-cells.js';
 import { summariseMeasurement } from '../jobs/measure-summary.js';
 import type { MeasureEvent, MeasureRequest } from '../jobs/measuring-messages.js';
 import { serveChild } from '../runtime/serve-child.js';
 import { openBlobs } from '../store/blobs.js';
-
-// Paintings and the API's answers come first.
-setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 
 serveChild<MeasureRequest, MeasureEvent>(async (request, tell, abort, alive) => {
   if (request.task === 'measure')

@@ -3,10 +3,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { decodeRgb, encodePng } from '../../src/imaging/decode.js';
 import type { RgbImage } from '../../src/imaging/types.js';
+import { type MeasuringDeps, runMeasurement } from '../../src/jobs/measure.js';
 import { describeBundle } from '../../src/main/platform.js';
+import { createInferenceProcess } from '../../src/runtime/inference-process.js';
 import { createBenchmark, freezeBenchmark } from '../../src/services/benchmarks.js';
 import { uploadImage } from '../../src/services/images.js';
 import { linkStimuli } from '../../src/services/stimuli.js';
@@ -18,6 +21,7 @@ import { mutate } from '../support/study-raters.js';
 import { writeTinyBundle } from '../support/tiny-bundle.js';
 
 const COUNT = 8;
+const CHILD = fileURLToPath(new URL('../../src/main/measuring-child.ts', import.meta.url));
 let lab: Lab;
 let parts: StudyParts;
 let networks: { pixels: string; distance: string };
@@ -39,6 +43,20 @@ afterAll(async () => {
   for (const worker of workers) await stop(worker, 'SIGKILL');
   await lab?.close();
 }, 30_000);
+
+/** Runs what waits as a worker's handler does, with its own child, in this process: a worker takes long to start. */
+async function measureHere(...metricNetworks: string[]): Promise<void> {
+  const { id } = await lab.services.store.prisma.benchmarkMeasurement.findFirstOrThrow({
+    where: { finishedAt: null },
+  });
+  const deps: MeasuringDeps = {
+    blobFolder: join(lab.folder, 'blobs'),
+    networks: metricNetworks,
+    openChild: () => createInferenceProcess(CHILD),
+    codeVersion: async () => ({ version: 'of the tests' }),
+  };
+  await runMeasurement(lab.services, deps, id, new AbortController().signal, async () => {});
+}
 
 async function startWorker(...metricNetworks: string[]): Promise<ChildProcess> {
   const worker = spawn(process.execPath, ['--import', 'tsx', 'src/main/worker.ts'], {
@@ -162,9 +180,8 @@ test('each metric is what the paintings make it, with intervals, differences, an
   // Asked again while it waits, it is the same one.
   await ask(id, { seed: 6 });
   expect((await read(id)).measurements).toHaveLength(1);
-  const worker = await startWorker(networks.pixels, networks.distance);
+  await measureHere(networks.pixels, networks.distance);
   const metrics = await ended(id);
-  await stop(worker);
   expect(metrics).toMatchObject({
     state: 'SUCCEEDED',
     done: 2 * COUNT,
@@ -223,9 +240,8 @@ test('each metric is what the paintings make it, with intervals, differences, an
 test('whole pictures: the picture seen itself has SSIM, PixCorr and identification of 1, and no outside', async () => {
   const id = await makeBenchmark(WHOLE);
   await ask(id);
-  const worker = await startWorker(networks.pixels, networks.distance);
+  await measureHere(networks.pixels, networks.distance);
   const { arms, state } = await ended(id);
-  await stop(worker);
   expect(state).toBe('SUCCEEDED');
   const [ours, other] = arms;
   for (const metric of ['SSIM', 'PIX_CORR', 'TWO_WAY_IDENTIFICATION', 'EMBEDDING_SIMILARITY'])
@@ -262,9 +278,10 @@ test('a worker killed while it measures: what was measured stays, and the figure
     total: 3 * COUNT * 2,
     resampled: 'PICTURES_AND_SIGNALS',
   });
-  await ask(id, { seed: 1 });
-  const unbroken = await ended(id);
   await stop(second);
+  await ask(id, { seed: 1 });
+  await measureHere(networks.pixels);
+  const unbroken = await ended(id);
   expect(unbroken.createdAt).not.toBe(broken.createdAt);
   for (const part of ['arms', 'differences', 'itemValues', 'networks'] as const)
     expect(unbroken[part]).toEqual(broken[part]);
@@ -276,7 +293,7 @@ test('without networks: the painter s own encoder is used and named so, LPIPS ha
   const { prisma } = lab.services.store;
   await prisma.stimulus.deleteMany({ where: { name: { in: ['s3', 's4'] } } });
   await ask(id);
-  const worker = await startWorker();
+  await measureHere();
   const { arms, networks: used, state } = await ended(id);
   expect(state).toBe('SUCCEEDED');
   expect(used).toMatchObject([{ kind: 'EMBEDDING', name: 'image encoder of none', ofPainter: true }]);
@@ -301,8 +318,8 @@ test('without networks: the painter s own encoder is used and named so, LPIPS ha
     });
   await linkStimuli(lab.services, { stimuli: images, replace: false });
   await ask(id);
+  await measureHere();
   const again = await ended(id);
-  await stop(worker);
   expect(figure(again.arms[0]!.values, 'TWO_WAY_IDENTIFICATION').mean).toBeGreaterThan(0.5);
   expect(
     (await read(id)).measurements.map(({ arms }) => figure(arms[0]!.values, 'EMBEDDING_SIMILARITY').mean),
@@ -326,9 +343,8 @@ test('what cannot be measured says what to mend', async () => {
 
   const frozen = await makeBenchmark();
   await ask(frozen);
-  const worker = await startWorker(join(lab.folder, 'nowhere'));
+  await measureHere(join(lab.folder, 'nowhere'));
   const { state, error, arms } = await ended(frozen);
-  await stop(worker);
   expect({ state, arms }).toEqual({ state: 'FAILED', arms: [] });
   expect(error).toMatchObject({
     code: 'NOT_FOUND',
@@ -339,7 +355,7 @@ test('what cannot be measured says what to mend', async () => {
 test('while a study of it is sealed no figure of a single painting is told, and after a withdrawal none at all', async () => {
   const id = await makeBenchmark();
   await ask(id);
-  const worker = await startWorker(networks.pixels);
+  await measureHere(networks.pixels);
   const before = await ended(id);
   expect(before.itemValues).toHaveLength(2 * COUNT);
   const key = id.slice('Benchmark_'.length);
@@ -359,8 +375,8 @@ test('while a study of it is sealed no figure of a single painting is told, and 
   );
   expect((await read(id)).metrics).toBeNull();
   await ask(id);
+  await measureHere(networks.pixels);
   const after = await ended(id);
-  await stop(worker);
   expect(after).toMatchObject({
     items: COUNT - 1,
     withdrawnItems: 1,
