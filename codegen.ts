@@ -66,6 +66,7 @@ const config: CodegenConfig = {
           BenchmarkItem: '../services/benchmarks.js#ItemWithParts',
           BenchmarkCell: '../services/benchmarks.js#CellWithParts',
           BenchmarkArm: './prisma/client.js#BenchmarkArm as BenchmarkArmRow',
+          BenchmarkMetrics: './prisma/client.js#BenchmarkMeasurement as BenchmarkMeasurementRow',
           StudyRater: '../services/study-raters.js#RaterHealth',
           RaterStudy: '../services/study-screens.js#RaterStudy as RaterStudyView',
           RaterPicture: '../services/study-screens.js#RaterPictureView',

@@ -25,6 +25,7 @@ const schema = z.object({
     .optional(),
   MINDPAINTER_DATA_DIR: z.string().default('data'),
   MINDPAINTER_MODELS: z.string().default('models/toy'),
+  MINDPAINTER_METRIC_NETWORKS: z.string().default(''),
   HOST: z.string().default('127.0.0.1'),
   PORT: wholeNumber(0, 65535).optional(),
   OTEL_EXPORTER_OTLP_ENDPOINT: z
@@ -51,6 +52,8 @@ export interface Config {
   readonly dataDir: string;
   /** Folders of bundles that are registered at start. */
   readonly modelFolders: readonly string[];
+  /** Folders of networks that paintings are measured by, one of a kind. */
+  readonly metricNetworks: readonly string[];
   readonly host: string;
   /** Absent: 4000, or a free port where that one is taken. */
   readonly port: number | undefined;
@@ -76,6 +79,12 @@ export interface Config {
   readonly trainingThreads: number | undefined;
 }
 
+const toFolders = (list: string) =>
+  list
+    .split(',')
+    .map((folder) => folder.trim())
+    .filter(Boolean);
+
 /** Reads the environment; an empty variable counts as absent. Throws one AppError BAD_INPUT that lists every fault. */
 export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config {
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value?.trim()));
@@ -90,9 +99,8 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
   return {
     databaseUrl: values.DATABASE_URL,
     dataDir: values.MINDPAINTER_DATA_DIR,
-    modelFolders: values.MINDPAINTER_MODELS.split(',')
-      .map((folder) => folder.trim())
-      .filter(Boolean),
+    modelFolders: toFolders(values.MINDPAINTER_MODELS),
+    metricNetworks: toFolders(values.MINDPAINTER_METRIC_NETWORKS),
     host: values.HOST,
     port: values.PORT,
     tracesEndpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT,

@@ -8,6 +8,7 @@ import { refuseUnstorableText } from './plain-text.js';
 import { ApiToken } from './resolvers/ApiToken.js';
 import { AuditEvent } from './resolvers/AuditEvent.js';
 import { Benchmark, BenchmarkArm, BenchmarkCell, BenchmarkItem } from './resolvers/Benchmark.js';
+import { BenchmarkMetrics } from './resolvers/BenchmarkMetrics.js';
 import { Device } from './resolvers/Device.js';
 import { FmriSession } from './resolvers/FmriSession.js';
 import { Mask } from './resolvers/Mask.js';
@@ -83,6 +84,7 @@ export function createSchema(): GraphQLSchema {
       BenchmarkArm,
       BenchmarkCell,
       BenchmarkItem,
+      BenchmarkMetrics,
       Study,
       StudyRater,
       StudyInvitation,

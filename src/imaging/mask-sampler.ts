@@ -13,7 +13,12 @@ export interface MaskSamplerOptions {
   readonly probabilities?: Readonly<Record<MaskMode, number>>;
   /** Share of the random masks that cover the whole frame: reconstruction from the brain alone. */
   readonly fullShare?: number;
+  /** Size of the mask where it is not the square: what is drawn on the square is stretched over it. */
+  readonly stretchTo?: { readonly width: number; readonly height: number };
 }
+
+/** Of the random masks, how many cover the whole frame by default. */
+export const FULL_SHARE = 0.35;
 
 export const MASK_PROBABILITIES: Readonly<Record<MaskMode, number>> = {
   inpaint: 0.5,
@@ -82,9 +87,14 @@ export function sampleTrainingMask(
   rng: RandomSource,
   options: MaskSamplerOptions,
 ): { mask: MaskImage; mode: MaskMode } {
-  const { sizePx, probabilities = MASK_PROBABILITIES, fullShare = 0.35 } = options;
-  const data = new Uint8Array(sizePx * sizePx);
-  const mask = { width: sizePx, height: sizePx, data };
+  const { sizePx, probabilities = MASK_PROBABILITIES, fullShare = FULL_SHARE } = options;
+  const { width, height } = options.stretchTo ?? { width: sizePx, height: sizePx };
+  const data = new Uint8Array(width * height);
+  const mask = { width, height, data };
+  const fill = (points: readonly P[], value: number) => {
+    const stretched = points.map(([x, y]): P => [(x * width) / sizePx, (y * height) / sizePx]);
+    fillMaskPolygon(mask, stretched, value);
+  };
   const draw = rng.uniform();
   const mode: MaskMode =
     draw < probabilities.inpaint
@@ -95,17 +105,17 @@ export function sampleTrainingMask(
   if (mode === 'inpaint') {
     const inner = options.objectBox ?? randomBox(rng, sizePx, 0.35, 0.8);
     const outer = extendBox(rng, inner, sizePx, 0.4);
-    fillMaskPolygon(mask, rng.uniform() < 0.5 ? bulgingShape(rng, inner, outer) : rectangle(outer), 255);
+    fill(rng.uniform() < 0.5 ? bulgingShape(rng, inner, outer) : rectangle(outer), 255);
   } else if (mode === 'outpaint') {
     data.fill(255);
-    fillMaskPolygon(mask, rectangle(randomBox(rng, sizePx, 0.3, 0.65)), 0);
+    fill(rectangle(randomBox(rng, sizePx, 0.3, 0.65)), 0);
   } else if (rng.uniform() < fullShare) {
     data.fill(255);
   } else {
     const boxes = 1 + rng.int(3);
     for (let i = 0; i < boxes; i++) {
       const box = randomBox(rng, sizePx, 0.2, 0.7);
-      fillMaskPolygon(mask, bulgingShape(rng, box, extendBox(rng, box, sizePx, 0.3)), 255);
+      fill(bulgingShape(rng, box, extendBox(rng, box, sizePx, 0.3)), 255);
     }
   }
   return { mask, mode };

@@ -12,6 +12,7 @@ import type { StudyResults } from '../services/study-results.js';
 import { type ExportedStudy, verifyExport } from '../services/study-verification.js';
 import { expectedRating, type RaterModel } from '../stats/simulated-raters.js';
 import { openRater, plantOpinions } from './demo/simulated-rating.js';
+import { demoArms, metricTable, paintReconstructions } from './demo/study-figures.js';
 import { uploadStudyLab } from './demo/study-parts.js';
 import { startPlatform } from './platform.js';
 
@@ -47,8 +48,9 @@ function plantedModel({ arms, criteria }: StudyProtocol): RaterModel {
   };
 }
 
-async function paintBenchmark(mp: MindPainter): Promise<string> {
-  const { imageIds, signals, modelId } = await uploadStudyLab(mp, 100);
+async function paintBenchmark(mp: MindPainter): Promise<{ id: string; whole: string }> {
+  const lab = await uploadStudyLab(mp, 100);
+  const { imageIds, signals, modelId } = lab;
   say(`uploaded ${imageIds.length} pictures and the scans of ${signals.length} stimuli`);
   const steps = Number(values.steps);
   const { id } = await mp.benchmarks.create({
@@ -57,10 +59,7 @@ async function paintBenchmark(mp: MindPainter): Promise<string> {
     signals: signals.map((trials) => [...trials]),
     seed,
     maskShape: { shape: 'RECTANGLE', left: 0.3, top: 0.25, width: 0.4, height: 0.6 },
-    arms: [
-      { name: 'mindpainter', method: 'BRAIN', modelId, steps },
-      { name: 'two-stage', method: 'TWO_STAGE', modelId, steps },
-    ],
+    arms: demoArms(modelId, steps),
   });
   await mp.benchmarks.wait(id, {
     onProgress: ({ progress }) =>
@@ -68,13 +67,20 @@ async function paintBenchmark(mp: MindPainter): Promise<string> {
   });
   process.stderr.write('\n');
   await mp.benchmarks.freeze(id);
-  return id;
+  await mp.benchmarks.measure(id);
+  const whole = await paintReconstructions(mp, lab, { steps, seed });
+  const sheet = (of: string, kind: 'PAIRS' | 'RECONSTRUCTIONS') =>
+    mp.benchmarks
+      .sheetUrl(of, { kind })
+      .then((url) => mp.downloads.save(url, join(out, `${kind.toLowerCase()}.png`)));
+  await sheet(id, 'PAIRS');
+  await sheet(whole, 'RECONSTRUCTIONS');
+  return { id, whole };
 }
 
 async function main(baseUrl: string) {
   await using mp = new MindPainter({ url: baseUrl });
-  const benchmarkId = await paintBenchmark(mp);
-  await mp.downloads.save(await mp.benchmarks.sheetUrl(benchmarkId), join(out, 'pairs.png'));
+  const { id: benchmarkId, whole } = await paintBenchmark(mp);
   // The seed is given, and so known, for the simulated raters' sake: their answers depend on what is behind a screen.
   const order = { name: "the paper's study", benchmarkId, preset: 'MINDPAINTER', seed } as const;
   const { id } = await mp.studies.create(order);
@@ -119,6 +125,8 @@ async function main(baseUrl: string) {
     say(
       `${criterion}: planted ${d.toFixed(3)}, estimated ${estimated.toFixed(3)}, 95 % ${low.toFixed(3)} to ${high.toFixed(3)}`,
     );
+  for (const line of await metricTable(mp, benchmarkId, 'pairs')) say(line);
+  for (const line of await metricTable(mp, whole, 'reconstructions')) say(line);
   const alpha = results.all.agreement[0]!.pooled.alphaOrdinal.value;
   const round = (value: number) => Number(value.toFixed(4));
   const [first] = lines;
@@ -137,8 +145,17 @@ async function main(baseUrl: string) {
 
 await rm(join(out, 'data'), { recursive: true, force: true });
 await mkdir(out, { recursive: true });
+const config = loadConfig();
 const platform = await startPlatform(
-  { ...loadConfig(), dataDir: join(out, 'data'), host: '127.0.0.1', secret: undefined, port: 0 },
+  {
+    ...config,
+    // An embedding that the painter does not choose by; an LPIPS network may be named in the environment.
+    metricNetworks: ['models/judge', ...config.metricNetworks],
+    dataDir: join(out, 'data'),
+    host: '127.0.0.1',
+    secret: undefined,
+    port: 0,
+  },
   createLog('warn'),
 );
 let line: Awaited<ReturnType<typeof main>>;

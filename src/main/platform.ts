@@ -12,6 +12,8 @@ import type { Manifest } from '../api/trusted-documents.js';
 import { type Config, loadConfig } from '../config.js';
 import { AppError, isAppError } from '../errors.js';
 import { startHousekeeping } from '../jobs/housekeeping.js';
+import { type MeasuringDeps, runMeasurement } from '../jobs/measure.js';
+import type { MeasureEvent, MeasureRequest } from '../jobs/measuring-messages.js';
 import { startPaintDevice } from '../jobs/paint-device.js';
 import { sendWebhooks } from '../jobs/send-webhooks.js';
 import { runTraining, type TrainingDeps } from '../jobs/train.js';
@@ -26,6 +28,7 @@ import { runWorker } from '../queue/worker.js';
 import { createInferenceProcess } from '../runtime/inference-process.js';
 import { SYSTEM, type Viewer } from '../services/access.js';
 import type { Services } from '../services/context.js';
+import { abandonMeasurement } from '../services/measurement-attempts.js';
 import { type BundleFacts, registerModel } from '../services/models.js';
 import { abortOverduePaintJobs } from '../services/paint-job-attempts.js';
 import { localViewer } from '../services/sign-in.js';
@@ -56,6 +59,7 @@ export interface Platform extends Running {
 const MIGRATIONS = fileURLToPath(new URL('../../prisma/migrations', import.meta.url));
 const CHILD = fileURLToPath(new URL('./inference-child.ts', import.meta.url));
 const TRAINING_CHILD = fileURLToPath(new URL('./training-child.ts', import.meta.url));
+const MEASURING_CHILD = fileURLToPath(new URL('./measuring-child.ts', import.meta.url));
 /** A step of training, or a call of a full-size network, may be long; a child that is silent for longer hangs. */
 const SILENCE_MS = 600_000;
 const DEFAULT_PORT = 4000;
@@ -127,6 +131,13 @@ export async function startWorker(config: Config, services: Services, log: Log):
     describeBundle,
     codeVersion,
   };
+  const measuring: MeasuringDeps = {
+    blobFolder: training.blobFolder,
+    networks: config.metricNetworks.map((folder) => resolve(folder)),
+    openChild: () =>
+      createInferenceProcess<MeasureRequest, MeasureEvent>(MEASURING_CHILD, { silenceMs: SILENCE_MS }),
+    codeVersion,
+  };
   const inference = createInferenceProcess<PaintMessage, PaintEvent>(CHILD, { silenceMs: SILENCE_MS });
   const onError = (error: unknown) => log.error({ err: error }, 'a task failed');
   const handlers: Handlers = {
@@ -135,13 +146,18 @@ export async function startWorker(config: Config, services: Services, log: Log):
         runTraining(services, training, trainingRunId, abort, movedOn),
       giveUp: ({ trainingRunId }) => abandonTrainingRun(services, trainingRunId),
     },
+    measure: {
+      run: ({ measurementId }, abort, movedOn) =>
+        runMeasurement(services, measuring, measurementId, abort, movedOn),
+      giveUp: ({ measurementId }) => abandonMeasurement(services, measurementId),
+    },
     webhooks: {
       run: ({ endpointId }, abort) => sendWebhooks(services, log, endpointId, abort),
       giveUp: ({ endpointId }) => planNext(services, endpointId),
     },
   };
   const worker = await runWorker(services.store, handlers, {
-    concurrency: { train: 1, webhooks: 4 },
+    concurrency: { train: 1, measure: 1, webhooks: 4 },
     onError,
   });
   const device = await startPaintDevice(services, inference, onError);

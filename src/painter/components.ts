@@ -51,7 +51,7 @@ export async function conditionOf(
 
 /** Z of a picture, or of its masked part alone (the square around the mask, the rest mid grey): [embedding]. */
 export function embedRegion(
-  { imageEncoderColours }: Conventions,
+  { imageEncoderColours }: Pick<Conventions, 'imageEncoderColours'>,
   imageEncoder: Session,
   picture: RgbImage,
   mask?: MaskImage,

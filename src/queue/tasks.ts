@@ -4,6 +4,7 @@ import { z } from 'zod';
 
 export const TASKS = {
   train: z.object({ trainingRunId: z.uuid() }),
+  measure: z.object({ measurementId: z.uuid() }),
   /** Enqueued by wake_webhook_endpoint in the database, with what it tells of. */
   webhooks: z.object({ endpointId: z.uuid() }),
 } as const;

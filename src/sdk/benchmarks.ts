@@ -5,6 +5,7 @@ import {
   BenchmarkDocument,
   BenchmarkFailedJobsDocument,
   type BenchmarkFieldsFragment,
+  BenchmarkMetricsDocument,
   BenchmarkSheetDocument,
   type BenchmarkSheetKind,
   type BenchmarkStatusFragment,
@@ -12,6 +13,8 @@ import {
   CreateBenchmarkDocument,
   type CreateBenchmarkInput,
   FreezeBenchmarkDocument,
+  MeasureBenchmarkDocument,
+  type MetricsFieldsFragment,
 } from '../generated/operations.js';
 import { MindPainterError } from './errors.js';
 import { pollUntil, type WaitOptions } from './follow.js';
@@ -23,6 +26,8 @@ import type { CallOptions, Transport } from './transport.js';
 export type Benchmark = BenchmarkFieldsFragment;
 /** A benchmark with how far its paint jobs are. */
 export type BenchmarkStatus = BenchmarkStatusFragment;
+/** What was measured of a frozen benchmark, by arm and by pair of arms. */
+export type BenchmarkMetrics = MetricsFieldsFragment;
 export type { BenchmarkSheetKind, CreateBenchmarkInput };
 
 export type Benchmarks = ReturnType<typeof createBenchmarks>;
@@ -39,6 +44,13 @@ export function createBenchmarks(transport: Transport) {
     const { benchmark } = await transport.query(BenchmarkDocument, { id }, options);
     if (!benchmark) throw missing(id);
     return benchmark;
+  }
+
+  async function metrics(id: string, options: CallOptions = {}): Promise<BenchmarkMetrics> {
+    const { benchmark } = await transport.query(BenchmarkMetricsDocument, { id }, options);
+    if (!benchmark) throw missing(id);
+    if (benchmark.metrics) return benchmark.metrics;
+    throw new MindPainterError('NOT_FOUND', `${id} was not measured; call measure first`, { field: 'id' });
   }
 
   return {
@@ -86,6 +98,25 @@ export function createBenchmarks(transport: Transport) {
      */
     freeze: (id: string, options: CallOptions = {}): Promise<BenchmarkStatus> =>
       transport.mutate(FreezeBenchmarkDocument, { input: { id } }, 'benchmark', repeatable(options)),
+
+    /** Starts to measure the paintings of a frozen benchmark by automatic metrics. */
+    measure: (id: string, options: CallOptions = {}): Promise<BenchmarkStatus> =>
+      transport.mutate(MeasureBenchmarkDocument, { input: { id } }, 'benchmark', repeatable(options)),
+
+    /** Waits for the newest measurement. Throws NOT_FOUND where there is none, and its error where it failed. */
+    async metrics(id: string, options: WaitOptions<BenchmarkMetrics> = {}): Promise<BenchmarkMetrics> {
+      const ended = await pollUntil<BenchmarkMetrics>(
+        {
+          ask: (signal) => metrics(id, { signal, tries: 1 }),
+          isKnown: transport.isKnown,
+          isLast: ({ state }) => state === 'SUCCEEDED' || state === 'FAILED',
+          late: (now) => `${now?.done ?? 0} of ${now?.total ?? '?'} paintings are measured; the rest goes on`,
+        },
+        options,
+      );
+      if (ended.error) throw new MindPainterError(ended.error.code, ended.error.message);
+      return ended;
+    },
 
     /** Address of a figure sheet, for `downloads`: at most 20 items from a position on, or with BRAINS those of one picture. */
     async sheetUrl(

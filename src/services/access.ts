@@ -89,6 +89,7 @@ const ACTIONS = {
   cancelTrainingRun: WRITE_LAB_DATA,
   createBenchmark: WRITE_LAB_DATA,
   freezeBenchmark: WRITE_LAB_DATA,
+  measureBenchmark: WRITE_LAB_DATA,
   createStudy: WRITE_LAB_DATA,
   pilotStudy: WRITE_LAB_DATA,
   openStudy: WRITE_LAB_DATA,

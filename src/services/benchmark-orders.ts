@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import type { BenchmarkPairing, PaintMethod } from '../generated/prisma/client.js';
+import { FULL_SHARE, MASK_PROBABILITIES, type MaskMode } from '../imaging/mask-sampler.js';
 import type { MaskPreset } from '../imaging/mask-shapes.js';
 import { createRng } from '../random.js';
 import { bad, MAX_BATCH, type PaintJobOrder } from './paint-job-orders.js';
@@ -15,10 +16,32 @@ export interface BenchmarkArmOrder {
   readonly guidanceScale?: number | undefined;
 }
 
-/** One mask for each image in its order, or one shape for all. */
+/** How masks are drawn by chance, one for each image: by the paper's three modes. */
+export interface SampledMasks {
+  readonly probabilities: Readonly<Record<MaskMode, number>>;
+  /** Of the random ones, how many cover the whole picture. */
+  readonly fullShare: number;
+  readonly seed: number;
+}
+
+type Given<T> = { readonly [K in keyof T]?: T[K] | null | undefined };
+
+/** What is left out takes the paper's probabilities, and our share of whole pictures. */
+export function toSampledMasks({
+  fullShare,
+  seed,
+  ...given
+}: Given<SampledMasks['probabilities'] & Omit<SampledMasks, 'probabilities'>>): SampledMasks {
+  const share = (mode: MaskMode) => given[mode] ?? MASK_PROBABILITIES[mode];
+  const probabilities = { inpaint: share('inpaint'), outpaint: share('outpaint'), random: share('random') };
+  return { probabilities, fullShare: fullShare ?? FULL_SHARE, seed: seed ?? 0 };
+}
+
+/** One mask for each image in its order, one shape for all, or masks drawn by chance. */
 export type MaskPolicy =
-  | { readonly maskIds: readonly string[]; readonly preset?: undefined }
-  | { readonly preset: MaskPreset; readonly maskIds?: undefined };
+  | { readonly maskIds: readonly string[]; readonly preset?: undefined; readonly sampled?: undefined }
+  | { readonly preset: MaskPreset; readonly maskIds?: undefined; readonly sampled?: undefined }
+  | { readonly sampled: SampledMasks; readonly maskIds?: undefined; readonly preset?: undefined };
 
 export interface BenchmarkOrder {
   readonly name: string;
@@ -39,6 +62,18 @@ export interface PairedItem {
   readonly signal: number;
 }
 
+function checkSampled({ probabilities, fullShare, seed }: SampledMasks): void {
+  const shares = Object.values(probabilities);
+  if (!shares.every((share) => share >= 0 && share <= 1))
+    bad('maskPolicy', 'inpaint, outpaint and random must each be from 0 to 1');
+  const sum = shares.reduce((a, b) => a + b, 0);
+  if (Math.abs(sum - 1) > 1e-6)
+    bad('maskPolicy', `inpaint, outpaint and random must add up to 1, not ${sum}`);
+  if (!(fullShare >= 0 && fullShare <= 1)) bad('maskPolicy', 'fullShare must be from 0 to 1');
+  if (!Number.isInteger(seed) || seed < 0 || seed > 0xffffffff)
+    bad('maskPolicy', `its seed must be a whole number from 0 to 4294967295, it is ${seed}`);
+}
+
 /** Throws AppError BAD_INPUT on the first field that cannot be. */
 export function checkBenchmark(order: BenchmarkOrder): void {
   const { imageIds, signals, pairing, seed, masks, arms } = order;
@@ -54,6 +89,7 @@ export function checkBenchmark(order: BenchmarkOrder): void {
     bad('seed', `seed must be a whole number from 0 to 4294967295, it is ${seed}`);
   if (masks.maskIds && masks.maskIds.length !== imageIds.length)
     bad('maskIds', `${imageIds.length} images need ${imageIds.length} masks, not ${masks.maskIds.length}`);
+  if (masks.sampled) checkSampled(masks.sampled);
   if (arms.length === 0) bad('arms', 'give one arm or more');
   const names = arms.map((arm) => arm.name.trim());
   if (names.some((name) => name === '' || name.length > 100))

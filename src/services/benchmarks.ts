@@ -16,21 +16,31 @@ import {
 import type { Services } from './context.js';
 import { holdParts, type PartIds } from './deletions.js';
 import { editRow, type Naming, namingOf, seen } from './edits.js';
-import { createPresetMask } from './images.js';
+import { createPresetMask, createSampledMask } from './images.js';
 import { readListed } from './lists.js';
 import { newest, type PageArguments } from './pages.js';
 import { bad, checkOrder } from './paint-job-orders.js';
 import { loadParts, type ResolvedJob, resolveOrder } from './paint-job-parts.js';
 import { type Attach, normal, type SubmissionFacts, storeBatch } from './paint-job-submission.js';
 
-/** Masks by image: the given ones, or the shape's on each picture. */
-function masksOf(services: Services, { imageIds, masks }: BenchmarkOrder): Promise<readonly string[]> {
-  const { preset, maskIds } = masks;
-  if (!preset) return Promise.resolve(maskIds);
-  return imageIds.reduce<Promise<string[]>>(
-    async (before, imageId) => [...(await before), (await createPresetMask(services, imageId, preset)).id],
-    Promise.resolve([]),
-  );
+/** Masks by image: the given ones, the shape's on each picture, or drawn ones; and what is noted of how they came. */
+async function masksOf(
+  services: Services,
+  { imageIds, masks }: BenchmarkOrder,
+): Promise<{ readonly maskIds: readonly string[]; readonly policy: object }> {
+  const { preset, sampled } = masks;
+  if (masks.maskIds) return { maskIds: masks.maskIds, policy: masks };
+  const maskIds: string[] = [];
+  const modes: string[] = [];
+  for (const [place, imageId] of imageIds.entries()) {
+    if (preset) maskIds.push((await createPresetMask(services, imageId, preset)).id);
+    else {
+      const { mask, mode } = await createSampledMask(services, imageId, sampled!, place);
+      maskIds.push(mask.id);
+      modes.push(mode);
+    }
+  }
+  return { maskIds, policy: preset ? masks : { sampled: { ...sampled, modes } } };
 }
 
 /**
@@ -47,7 +57,7 @@ export async function createBenchmark(
   if (name === '' || name.length > 100) bad('name', 'give a name of 1 to 100 characters');
   checkBenchmark(order);
   const items = pairItems(order);
-  const maskIds = await masksOf(services, order);
+  const { maskIds, policy } = await masksOf(services, order);
   const orders = benchmarkJobs(order, items, maskIds);
   const arms = order.arms.length;
   const named = <T>(job: number, check: () => T): T => {
@@ -68,7 +78,7 @@ export async function createBenchmark(
     await client.query(
       `INSERT INTO benchmark (id, name, pairing, seed, mask_policy, batch_id)
        VALUES ($1::uuid, $2, $3::"BenchmarkPairing", $4::bigint, $5::jsonb, $6::uuid)`,
-      [id, name, order.pairing, order.seed, JSON.stringify(order.masks), batchId],
+      [id, name, order.pairing, order.seed, JSON.stringify(policy), batchId],
     );
     const armIds = order.arms.map(() => uuid7());
     await client.query(

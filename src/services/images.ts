@@ -5,10 +5,13 @@ import { AppError } from '../errors.js';
 import type { Mask, Prisma, SourceImage } from '../generated/prisma/client.js';
 import { decodeRgb, encodePng, encodeThumbnail, inspectImage } from '../imaging/decode.js';
 import { maskFromImage } from '../imaging/mask-image.js';
+import { type MaskMode, sampleTrainingMask } from '../imaging/mask-sampler.js';
 import { type MaskPreset, maskCoverage, presetMask } from '../imaging/mask-shapes.js';
 import type { MaskImage } from '../imaging/types.js';
+import { createRng } from '../random.js';
 import { authorize } from './access.js';
 import { audit } from './audit.js';
+import type { SampledMasks } from './benchmark-orders.js';
 import type { Services } from './context.js';
 import { editRow, type Naming, namingOf, wasDeleted } from './edits.js';
 import { createUnlessTaken } from './unique.js';
@@ -106,6 +109,24 @@ export async function createPresetMask(
   authorize(services.viewer, 'createMask');
   const image = await requireImage(services, imageId);
   return storeMask(services, 'createMask', image, presetMask(preset, image.width, image.height), preset);
+}
+
+/** The square that masks are drawn on before they are stretched over a picture. */
+const SAMPLED_ON_PX = 1000;
+
+/** Draws a mask by chance for a picture: seed and place decide, whatever the other pictures are. */
+export async function createSampledMask(
+  services: Services,
+  imageId: string,
+  { probabilities, fullShare, seed }: SampledMasks,
+  place: number,
+): Promise<{ readonly mask: Mask; readonly mode: MaskMode }> {
+  authorize(services.viewer, 'createMask');
+  const image = await requireImage(services, imageId);
+  const rng = createRng((seed + place) % 2 ** 32);
+  const options = { sizePx: SAMPLED_ON_PX, probabilities, fullShare, stretchTo: image };
+  const { mask, mode } = sampleTrainingMask(rng, options);
+  return { mask: await storeMask(services, 'createMask', image, mask), mode };
 }
 
 /** Checks and stores a drawn mask, transparent pixels kept as black ones are; the same pixels again return the same row. */

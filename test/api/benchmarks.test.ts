@@ -125,6 +125,11 @@ test('all or nothing, with the item and arm at fault named', async () => {
     [{ arms: [] }, 'BAD_INPUT', 'arms', /one arm/],
     [{ maskIds: [], maskShape: null }, 'BAD_INPUT', 'maskIds', /4 masks/],
     [{ maskShape: null }, 'BAD_INPUT', 'maskIds', /either/],
+    [{ maskPolicy: {} }, 'BAD_INPUT', 'maskIds', /either/],
+    [{ maskShape: null, maskPolicy: { inpaint: 0.9 } }, 'BAD_INPUT', 'maskPolicy', /add up to 1, not 1.4/],
+    [{ maskShape: null, maskPolicy: { inpaint: 1.5, random: -1 } }, 'BAD_INPUT', 'maskPolicy', /0 to 1/],
+    [{ maskShape: null, maskPolicy: { fullShare: 2 } }, 'BAD_INPUT', 'maskPolicy', /fullShare/],
+    [{ maskShape: null, maskPolicy: { seed: -1 } }, 'BAD_INPUT', 'maskPolicy', /seed/],
     [{ seed: 0.5 }, 'BAD_INPUT', 'seed', /whole number/],
     [{ name: ' ' }, 'BAD_INPUT', 'name', /name/],
   ];
@@ -143,6 +148,35 @@ test('all or nothing, with the item and arm at fault named', async () => {
   });
   const after = await lab.census();
   expect([after.paint_job, after.paint_job_batch]).toEqual([before.paint_job, before.paint_job_batch]);
+}, 60_000);
+
+test('masks drawn by the paper s modes: seed and place decide, each item keeps its own, and the modes are told', async () => {
+  interface Drawn {
+    readonly maskPolicy: { sampled: { modes: string[]; probabilities: Record<string, number> } };
+    readonly items: { mask: { id: string; shape: string | null; coverage: number } }[];
+  }
+  const draw = async (more: object) => {
+    const selection = 'benchmark { maskPolicy items { mask { id shape coverage } } }';
+    const order = input({ maskShape: null, arms: input().arms.slice(0, 1), ...more });
+    return (await mutate<{ benchmark: Drawn }>('createBenchmark', order, selection)).benchmark;
+  };
+  const first = await draw({ maskPolicy: { seed: 3 } });
+  const { modes, probabilities } = first.maskPolicy.sampled;
+  expect(probabilities).toEqual({ inpaint: 0.5, outpaint: 0.3, random: 0.2 });
+  expect(modes).toHaveLength(4);
+  expect(first.items.every(({ mask }) => mask.coverage > 0 && mask.shape === null)).toBe(true);
+  const again = await draw({ maskPolicy: { seed: 3 } });
+  expect(again.items.map(({ mask }) => mask.id)).toEqual(first.items.map(({ mask }) => mask.id));
+  const fewer = await draw({
+    maskPolicy: { seed: 3 },
+    imageIds: input().imageIds.slice(0, 2),
+    signals: input().signals.slice(0, 2),
+  });
+  expect(fewer.items.map(({ mask }) => mask.id)).toEqual(first.items.slice(0, 2).map(({ mask }) => mask.id));
+  const other = await draw({ maskPolicy: { seed: 4 } });
+  expect(other.items.map(({ mask }) => mask.id)).not.toEqual(first.items.map(({ mask }) => mask.id));
+  const whole = await draw({ maskPolicy: { inpaint: 0, outpaint: 0, random: 1, fullShare: 1 } });
+  expect(whole.items.map(({ mask }) => mask.coverage)).toEqual([1, 1, 1, 1]);
 }, 60_000);
 
 test('a key gives the first benchmark again', async () => {

@@ -75,13 +75,17 @@ async function startSending(): Promise<void> {
     sendWebhooks(lab.services, log, endpointId, abort);
   const never = { run: async () => {}, giveUp: async () => {} };
   const options = {
-    concurrency: { train: 1, webhooks: 4 },
+    concurrency: { train: 1, measure: 1, webhooks: 4 },
     onError: () => {},
     beatMs: 200,
     deadAfterMs: 2000,
   };
   workers.push(
-    await runWorker(lab.services.store, { train: never, webhooks: { run, giveUp: async () => {} } }, options),
+    await runWorker(
+      lab.services.store,
+      { train: never, measure: never, webhooks: { run, giveUp: async () => {} } },
+      options,
+    ),
   );
 }
 

@@ -30,10 +30,11 @@ async function work(run: Run, giveUp: (id: string) => Promise<void> = async () =
     store,
     {
       train: { run, giveUp: ({ trainingRunId }) => giveUp(trainingRunId) },
+      measure: { run: async () => {}, giveUp: async () => {} },
       webhooks: { run: async () => {}, giveUp: async () => {} },
     },
     {
-      concurrency: { train: 2, webhooks: 1 },
+      concurrency: { train: 2, measure: 1, webhooks: 1 },
       onError: (error) => errors.push(error),
       beatMs: 100,
       deadAfterMs: 500,
@@ -85,7 +86,7 @@ test('tasks run, each once, and leave the queue', async () => {
 
 test('a task whose handler is missing stops the start', async () => {
   const start = runWorker(store, {} as Handlers, {
-    concurrency: { train: 1, webhooks: 1 },
+    concurrency: { train: 1, measure: 1, webhooks: 1 },
     onError: () => {},
   });
   await expect(start).rejects.toThrow('train');

@@ -64,6 +64,7 @@ const TABLES = [
   'audit_event',
   'benchmark',
   'benchmark_cell',
+  'benchmark_measurement',
   'study',
   'study_rater',
   'study_event',

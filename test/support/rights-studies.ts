@@ -2,6 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import type { Viewer } from '../../src/services/access.js';
+import { measureBenchmark } from '../../src/services/benchmark-measurements.js';
 import { createBenchmark, freezeBenchmark } from '../../src/services/benchmarks.js';
 import type { Services } from '../../src/services/context.js';
 import { closeStudy, openStudy, pauseStudy, pilotStudy } from '../../src/services/studies.js';
@@ -70,7 +71,9 @@ export function studyWorld(
     return id;
   };
   const frozenBenchmark = async () => {
-    frozen ??= (await freezeBenchmark(services, await addBenchmark())).id;
+    if (frozen) return frozen;
+    frozen = (await freezeBenchmark(services, await addBenchmark())).id;
+    await measureBenchmark(services, { id: frozen, seed: 0 });
     return frozen;
   };
   const addRater = async (studyId: string): Promise<string> => {
@@ -119,6 +122,10 @@ export function studyWorld(
           },
         },
       ],
+      measureBenchmark: async () => {
+        const { id } = await freezeBenchmark(services, await addBenchmark());
+        return [{ input: { id: `Benchmark_${id}` } }];
+      },
       freezeBenchmark: async () => [{ input: { id: `Benchmark_${await addBenchmark()}` } }],
       createStudy: async () => [
         { input: { name: 'new', benchmarkId: `Benchmark_${await frozenBenchmark()}`, raters: 2 } },

@@ -9,6 +9,7 @@ test('nothing set, or set to nothing: the defaults', () => {
     databaseUrl: undefined,
     dataDir: 'data',
     modelFolders: ['models/toy'],
+    metricNetworks: [],
     host: '127.0.0.1',
     port: undefined,
     logLevel: 'info',
@@ -29,11 +30,13 @@ test('values are taken as they are meant', () => {
     DATABASE_URL: 'postgres://a:b@db/lab',
     PORT: '0',
     MINDPAINTER_MODELS: 'models/toy, /srv/other,',
+    MINDPAINTER_METRIC_NETWORKS: '/srv/clip',
   });
   expect(config).toMatchObject({
     databaseUrl: 'postgres://a:b@db/lab',
     port: 0,
     modelFolders: ['models/toy', '/srv/other'],
+    metricNetworks: ['/srv/clip'],
   });
 });
 

@@ -135,6 +135,17 @@ describe('masks', () => {
     for (let i = 0; i < 20; i++)
       expect(sampleTrainingMask(rng, { sizePx: 32, probabilities: only }).mode).toBe('outpaint');
   }, 30_000);
+
+  test('a mask that is stretched covers the same share of a picture that is no square', () => {
+    for (let seed = 0; seed < 40; seed++) {
+      const square = sampleTrainingMask(createRng(seed), { sizePx: 200 });
+      const stretchTo = { width: 320, height: 90 };
+      const wide = sampleTrainingMask(createRng(seed), { sizePx: 200, stretchTo });
+      expect(wide.mode).toBe(square.mode);
+      expect([wide.mask.width, wide.mask.height]).toEqual([320, 90]);
+      expect(Math.abs(maskCoverage(wide.mask) - maskCoverage(square.mask))).toBeLessThan(0.02);
+    }
+  });
 });
 
 describe('crop and paste', () => {

@@ -6,6 +6,7 @@ import type {
   BenchmarkItemResolvers,
   BenchmarkResolvers,
 } from '../../generated/graphql.js';
+import { listMeasurements } from '../../services/benchmark-measurements.js';
 import { benchmarkProgress, failedJobs, listBenchmarkItems } from '../../services/benchmarks.js';
 import { encodeId } from '../ids.js';
 import { deletedBy } from './deletable.js';
@@ -21,6 +22,8 @@ export const Benchmark: BenchmarkResolvers = {
     listBenchmarkItems(services, id, { from: from ?? 0, first: first ?? 20 }),
   progress: ({ id }, _, { services }) => benchmarkProgress(services, id),
   failedJobs: ({ id }, _, { services }) => failedJobs(services, id),
+  metrics: async ({ id }, _, { services }) => (await listMeasurements(services, id, 1))[0] ?? null,
+  measurements: ({ id }, { first }, { services }) => listMeasurements(services, id, first ?? 10),
   batch: async ({ batchId }, _, { loaders }) => (await loaders.PaintJobBatch.load(batchId))!,
   sheetUrl: ({ id }, { kind, from, imageId }) => {
     const query = new URLSearchParams({ from: String(from ?? 0), ...(imageId ? { imageId } : {}) });
