@@ -1,17 +1,18 @@
 // Studies by the command line as a user runs it, against a real server and worker: the paper's preset, its life, its export.
 
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { encodePng } from '../../src/imaging/decode.js';
 import { MindPainter } from '../../src/sdk/client.js';
 import { type ExportedStudy, verifyExport } from '../../src/services/study-verification.js';
 import { type ClientLab, startClientLab } from '../support/client-lab.js';
-import { answersTo, uploadSupplies } from '../support/client-study.js';
+import { answersTo, type StudySupplies, uploadSupplies } from '../support/client-study.js';
 import { noise } from '../support/study-lab.js';
 
 let lab: ClientLab;
 let mp: MindPainter;
+let supplies: StudySupplies;
 let stimulusId: string;
 let studyId: string;
 const parse = (text: string) => JSON.parse(text);
@@ -37,7 +38,7 @@ test('what the preset lacks is counted, and a wrong command line makes nothing',
     stderr: expect.stringContaining('97 are missing; mindpainter sessions'),
   });
   expect(parse(few.stdout)).toMatchObject({ error: { code: 'BAD_INPUT', field: 'trials' } });
-  await uploadSupplies(mp, 100);
+  supplies = await uploadSupplies(mp, 100);
   await writeFile(join(lab.folder, 'images.txt'), 'photo.png\n\nother.png\n');
   expect((await preset('--images', 'images.txt')).stderr).toContain('and there are 2: 98 are missing');
   for (const wrong of [
@@ -100,6 +101,38 @@ test('the preset orders 200 paintings, goes on where it was left, and makes exac
   expect(other).toMatchObject({ code: 0, stderr: expect.stringContaining('(a, b, c)') });
   expect(other.stdout).not.toBe(`${studyId}\n`);
 }, 400_000);
+
+test('pictures from a folder, and signals that are the mean of all trials of a stimulus', async () => {
+  await lab.stopWorker();
+  // The newest session: a, b, a again, so that a has four trials in all.
+  await lab.cli(['sessions', 'import', '01', 'ses-02', 'betas.npy', 'trials.csv']);
+  const folder = join(lab.folder, 'pictures');
+  await mkdir(folder);
+  for (let i = 0; i < 100; i++)
+    await writeFile(join(folder, `${String(i).padStart(3, '0')}.png`), await encodePng(noise(100 + i)));
+  const args = ['--images', 'pictures', '--average', '--against', 'no-brain', '--no-wait', '--json'];
+  const ordered = await preset(...FAST, ...args);
+  expect(ordered, ordered.stderr).toMatchObject({ code: 0 });
+  const { benchmark } = parse(ordered.stdout);
+  expect(benchmark).toMatchObject({ arms: [{ method: 'BRAIN' }, { method: 'NO_BRAIN' }] });
+  interface Item {
+    readonly stimulus: string;
+    readonly sourceImage: { readonly id: string };
+    readonly cells: readonly { readonly paintJob: { readonly trials: readonly { stimulus: string }[] } }[];
+  }
+  const { benchmark: made } = await mp.query<{ benchmark: { items: Item[] } }>(
+    `query($id: ID!) { benchmark(id: $id) {
+      items(first: 100) { stimulus sourceImage { id } cells { paintJob { trials { stimulus } } } } } }`,
+    { id: benchmark.id },
+  );
+  expect(made.items.map(({ sourceImage }) => sourceImage.id)).toEqual(supplies.imageIds);
+  const counts = Object.fromEntries(
+    made.items.map(({ stimulus, cells }) => [stimulus, cells[0]!.paintJob.trials.length]),
+  );
+  expect(Object.keys(counts)).toHaveLength(100);
+  expect([counts.a, counts.b, counts.s0]).toEqual([4, 2, 1]);
+  await mp.jobs.cancelMany({ batchId: benchmark.batch.id });
+}, 180_000);
 
 test('list and show say where a study stands; its life goes step by step', async () => {
   const table = await studies('list');
