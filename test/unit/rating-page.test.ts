@@ -1,10 +1,13 @@
 // The rating page's thinking, without a browser: the sheet of answers, what waits to be sent, and where a rater stands.
 
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { readTrusted } from '../../src/api/trusted-documents.js';
 import type {
   ScreenViewFragment as Screen,
   StudyViewFragment as Study,
 } from '../../src/generated/web-operations.js';
+import * as operations from '../../src/generated/web-operations.js';
 import { adviceOn, inWords, savingLine } from '../../src/web/advice.js';
 import { answersOf, clearLast, emptySheet, isComplete, move, setValue } from '../../src/web/answer-sheet.js';
 import { ApiError } from '../../src/web/api.js';
@@ -173,4 +176,14 @@ test('refusals are sentences on what to do', () => {
     'in about 10 minutes',
     'in about 2 hours',
   ]);
+});
+
+test('a server that runs only trusted documents runs those of the pages', () => {
+  const manifest = JSON.parse(readFileSync('src/generated/trusted-documents.json', 'utf8'));
+  const documents = Object.entries(operations).filter(([name]) => name.endsWith('Document'));
+  expect(documents.length).toBeGreaterThan(5);
+  for (const [, document] of documents) {
+    const request = { query: String(document) };
+    expect(readTrusted(request, { manifest, only: true })).toBe(request);
+  }
 });
