@@ -26,7 +26,12 @@ export interface Outbox {
   remove(answerId: string): void;
 }
 
-export type Shelf = Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>;
+/** What of the browser's storage is used. */
+export interface Shelf {
+  getItem(key: string): string | null;
+  setItem(key: string, value: string): void;
+  removeItem(key: string): void;
+}
 
 /** Where the browser forbids storage, entries live as long as the page. */
 function memory(): Shelf {

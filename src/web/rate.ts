@@ -94,7 +94,7 @@ function rate(study: Study, tabId: string): void {
       turnTo(
         messageView(
           'See you',
-          'All that is saved stays. You can go on at any time with your link, here or on another device.',
+          'All that is saved stays, and what is not saved yet is kept on this device. You can go on at any time with your link.',
           button('Continue', () => attempt(home), { className: 'main' }),
           button('Sign out', () => attempt(signOut)),
         ),
@@ -144,7 +144,14 @@ function enter(study: Study): void {
   }
   turnTo(entrance(study));
   if (study.open && study.state !== 'PAUSED') return;
-  const timer = setInterval(() => void home(study.id).catch(() => {}), LOOK_MS);
+  // Shown anew only when something has changed, so that nobody is interrupted in reading.
+  const look = async () => {
+    const { myStudies } = await ask(MyStudiesDocument, {});
+    const now = myStudies.find(({ id }) => id === study.id);
+    if (now && (now.state !== study.state || now.open !== study.open || now.closed !== study.closed))
+      enter(now);
+  };
+  const timer = setInterval(() => void look().catch(() => {}), LOOK_MS);
   leave = () => clearInterval(timer);
 }
 

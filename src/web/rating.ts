@@ -135,27 +135,36 @@ export function openRating({ outbox, study: first, tabId, onChange, onSignedOut 
       };
     });
 
-  async function deliver(): Promise<void> {
-    if (delivering) return;
-    delivering = true;
+  async function deliverAll(): Promise<void> {
     let delayMs = FIRST_DELAY_MS;
     for (let going = true; going && !stopped; ) {
       const [entry] = outbox.entries();
-      if (!entry) break;
+      if (!entry) return;
       try {
         going = await deliverOne(entry);
         trouble = null;
         delayMs = FIRST_DELAY_MS;
-        onChange();
+        if (!stopped) onChange();
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
+        if (stopped) return;
         trouble = error;
         onChange();
         await wait(Math.max(delayMs * (0.8 + 0.4 * Math.random()), (error.retryAfterSeconds ?? 0) * 1000));
         delayMs = Math.min(delayMs * 2, LONGEST_DELAY_MS);
       }
     }
-    delivering = false;
+  }
+
+  /** One at a time, since the server takes answers in order. */
+  async function deliver(): Promise<void> {
+    if (delivering) return;
+    delivering = true;
+    try {
+      await deliverAll();
+    } finally {
+      delivering = false;
+    }
   }
 
   async function look(): Promise<void> {
@@ -170,6 +179,7 @@ export function openRating({ outbox, study: first, tabId, onChange, onSignedOut 
         return onSignedOut(error);
       }
     }
+    if (stopped) return;
     onChange();
     void deliver();
   }

@@ -123,8 +123,8 @@ describe.skipIf(!program)('the rating page', () => {
     return screen.isVisible();
   }
 
-  /** Answers the screen that is shown by keys; an instruction is followed, or answered as `obey` says. */
-  async function answerByKeys(page: Page, keys = '231231', obey = (told: string) => told): Promise<void> {
+  /** Answers the screen that is shown by keys; an instruction is followed, or answered as `obey` says. True for such a check. */
+  async function answerByKeys(page: Page, keys = '231231', obey = (told: string) => told): Promise<boolean> {
     await ready(page);
     const told = page.locator('.instruction');
     const text = (await told.count()) > 0 ? await told.textContent() : '';
@@ -134,6 +134,7 @@ describe.skipIf(!program)('the rating page', () => {
     await page.keyboard.press('Enter');
     // Another screen, or another view, has taken its place.
     await (value ? told : page.locator(`.candidate img[src="${before}"]`)).waitFor({ state: 'detached' });
+    return value !== undefined;
   }
 
   test('a study by keyboard, from the link through practice to the completion code; undo', async () => {
@@ -343,8 +344,10 @@ describe.skipIf(!program)('the rating page', () => {
     await look();
     await ready(page);
     // The check is answered wrongly.
-    while (await standsAt(page, 'A short stop'))
-      await answerByKeys(page, '231231', (told) => (told === '1' ? '2' : '1'));
+    while (!(await answerByKeys(page, '231231', (told) => (told === '1' ? '2' : '1')))) {
+      // The check comes among the screens.
+    }
+    await heading(page, 'A short stop');
     await page.getByText("1 attention checks were failed; the study's lead looks at it").waitFor();
     const { page: other } = await openPage(links[1]!);
     await begin(other);
