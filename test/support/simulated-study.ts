@@ -3,6 +3,7 @@
 import { design } from '../../src/design/design.js';
 import { ratingTasks } from '../../src/design/tasks.js';
 import { createRng } from '../../src/random.js';
+import { fillTable, type RatingTable } from '../../src/stats/rating-table.js';
 import type { Rating } from '../../src/stats/ratings.js';
 import { simulateRatings } from '../../src/stats/simulated-raters.js';
 
@@ -122,4 +123,26 @@ export function simulateStudy(study: SimulatedStudy): SimulatedRating[] {
   );
   const painting = (i: number) => Math.floor(i / criteria.length);
   return missing === 0 ? ratings : ratings.filter((_, i) => painting(i) % missing !== 0);
+}
+
+/** The same as columns. */
+export function tableOf(study: SimulatedStudy, ratings = simulateStudy(study)): RatingTable {
+  const { arms, criteria, raters, groups, items } = study;
+  const table = fillTable(
+    {
+      raters: Array.from({ length: raters }, (_, i) => `rater ${i + 1}`),
+      items: Array.from({ length: items }, (_, i) => `pair ${i + 1}`),
+      arms,
+      criteria,
+      groups: Int32Array.from({ length: raters }, (_, i) => (i % groups) + 1),
+    },
+    ratings.length / criteria.length,
+  );
+  for (let k = 0; k < ratings.length; k += criteria.length) {
+    const { raterIndex, itemIndex, arm, screenArms } = ratings[k]!;
+    const beside = screenArms.find((one) => one !== arm) ?? arm;
+    const values = ratings.slice(k, k + criteria.length).map(({ value }) => value);
+    table.add(raterIndex, itemIndex, arms.indexOf(arm), arms.indexOf(beside), values);
+  }
+  return table.finish();
 }
