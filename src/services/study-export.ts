@@ -5,7 +5,8 @@ import { reach } from './access.js';
 import type { Services } from './context.js';
 import { findStudy, protocolOf } from './studies.js';
 import type { ChainedEvent } from './study-chain.js';
-import { raterLabel, studyResults } from './study-results.js';
+import { raterLabel } from './study-ratings.js';
+import { studyResults } from './study-results.js';
 
 /** Changes whenever fields of the export do. */
 export const EXPORT_FORMAT = 'mindpainter-study-1';

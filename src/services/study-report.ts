@@ -3,10 +3,11 @@
 import type { Study } from '../generated/prisma/client.js';
 import type { Interval } from '../stats/intervals.js';
 import type { Statistic } from '../stats/statistic.js';
+import type { Analysis } from '../stats/study-analysis.js';
 import type { Services } from './context.js';
 import { describeDesign, protocolOf } from './studies.js';
 import type { StudyProtocol } from './study-protocol.js';
-import { type Analysis, type StudyResults, studyResults } from './study-results.js';
+import { type StudyResults, studyResults } from './study-results.js';
 
 const escapeHtml = (text: string) =>
   text.replace(/[&<>"]/g, (sign) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[sign]!);
