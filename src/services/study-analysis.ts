@@ -50,11 +50,11 @@ function retestsOf({ rater, first, second }: Repeat, criteria: number): Retest[]
 /** Node 20 loads TypeScript in a thread only once the loader is registered there; `--import tsx` reaches the main thread alone. */
 const THREAD = `import(${JSON.stringify(import.meta.resolve('tsx/esm/api'))})
   .then(({ register }) => { register(); return import(${JSON.stringify(new URL('./study-analysis-thread.ts', import.meta.url).href)}); });`;
-/** Of objects: the columns come on top, about 20 bytes a painting that was rated. A million ratings need a third of it. */
-export const HEAP_MB = 192;
+/** For objects: the columns come on top, about 20 bytes a painting that was rated. A million ratings need less than 64. */
+const HEAP_MB = 256;
 
 /** `analyse` in a thread that ends with it. The table's columns move there: the caller has them no more. */
-export function analyseApart(task: AnalysisTask): Promise<StudyAnalysis> {
+export function analyseApart(task: AnalysisTask, heapMb = HEAP_MB): Promise<StudyAnalysis> {
   const { groups, rater, item, arm, beside, values } = task.table;
   const columns = [groups, rater, item, arm, beside, values].map(({ buffer }) => buffer as ArrayBuffer);
   return new Promise((done, fail) => {
@@ -63,7 +63,7 @@ export function analyseApart(task: AnalysisTask): Promise<StudyAnalysis> {
       transferList: columns,
       eval: true,
       execArgv: [],
-      resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
+      resourceLimits: { maxOldGenerationSizeMb: heapMb },
     });
     thread.once('message', done);
     thread.once('error', fail);

@@ -6,7 +6,7 @@ import { createBenchmark, freezeBenchmark } from '../../src/services/benchmarks.
 import type { Services } from '../../src/services/context.js';
 import { closeStudy, openStudy, pilotStudy, unsealStudy } from '../../src/services/studies.js';
 import { createStudy } from '../../src/services/study-creation.js';
-import { benchmarkOrder, noise, writeStudyParts } from './study-lab.js';
+import { benchmarkOrder, noise, type StudyParts, writeStudyParts } from './study-lab.js';
 
 /** Pictures, each painted by as many signals: items are the product, and few files make many of them. */
 export interface LargeStudy {
@@ -59,9 +59,9 @@ const ANSWER = `
   WHERE slot.study_id = $1::uuid AND slot.kind = 'RATING'`;
 
 /** Makes it, answers it and unseals it. */
-export async function largeStudy(services: Services, shape: LargeStudy): Promise<Study> {
+export async function largeStudy(services: Services, shape: LargeStudy, given?: StudyParts): Promise<Study> {
   const { pool } = services.store;
-  const parts = await writeStudyParts(services, Math.max(shape.pictures, shape.signals));
+  const parts = given ?? (await writeStudyParts(services, Math.max(shape.pictures, shape.signals)));
   const benchmark = await createBenchmark(
     services,
     benchmarkOrder(parts, {

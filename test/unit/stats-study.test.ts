@@ -4,8 +4,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { createRng } from '../../src/random.js';
+import { analyseApart } from '../../src/services/study-analysis.js';
 import { signedRankTest, signTest } from '../../src/stats/paired-tests.js';
-import { withoutRaters } from '../../src/stats/rating-table.js';
+import { fillTable, withoutRaters } from '../../src/stats/rating-table.js';
 import { meansBy, pairRatings } from '../../src/stats/ratings.js';
 import { type Analysis, analyseStudy } from '../../src/stats/study-analysis.js';
 import { SIMULATED_STUDIES, simulateStudy, tableOf } from '../support/simulated-study.js';
@@ -74,3 +75,38 @@ test('nobody rated anything: every number is undefined with its reason', () => {
       expect(result).toMatchObject({ reason: 'nobody rated all arms of an item' });
   }
 });
+
+test('a million ratings are analysed in 64 MB of heap, where an object a rating would not fit', async () => {
+  const [raters, items, perRater, arms, criteria] = [1000, 1000, 100, 2, 5];
+  const random = createRng(1);
+  const table = fillTable(
+    {
+      raters: Array.from({ length: raters }, (_, i) => `rater ${i}`),
+      items: Array.from({ length: items }, (_, i) => `pair ${i}`),
+      arms: ['mindpainter', 'two-stage'],
+      criteria: Array.from({ length: criteria }, (_, c) => `criterion ${c}`),
+      groups: Int32Array.from({ length: raters }, (_, i) => i % 10),
+    },
+    raters * perRater * arms,
+  );
+  for (let rater = 0; rater < raters; rater++)
+    for (let i = 0; i < perRater; i++)
+      for (let arm = 0; arm < arms; arm++) {
+        const values = Array.from({ length: criteria }, () => 1 + random.int(3));
+        table.add(rater, (rater % 10) * perRater + i, arm, 1 - arm, values);
+      }
+  const task = {
+    table: table.finish(),
+    repeats: [],
+    out: [0],
+    scale: SCALE,
+    seed: 1,
+    resamples: 100,
+    confidence: 0.95,
+  };
+  const { all, kept } = await analyseApart(task, 64);
+  expect([all.ratings, kept!.ratings]).toEqual([1_000_000, 999_000]);
+  expect(all.agreement[0]!.blocks).toHaveLength(10);
+  // The columns went to the thread, and with it.
+  expect(task.table.values).toHaveLength(0);
+}, 120_000);
