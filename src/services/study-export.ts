@@ -5,7 +5,8 @@ import { reach } from './access.js';
 import type { Services } from './context.js';
 import { findStudy, protocolOf } from './studies.js';
 import type { ChainedEvent } from './study-chain.js';
-import { raterLabel, studyResults } from './study-results.js';
+import { raterLabel } from './study-ratings.js';
+import { studyResults } from './study-results.js';
 
 /** Changes whenever fields of the export do. */
 export const EXPORT_FORMAT = 'mindpainter-study-1';
@@ -121,16 +122,23 @@ export async function* exportJson(services: Services, study: Study): AsyncGenera
     protocolSha256,
     chainRoot,
     raters: (await store.pool.query(RATERS, [id])).rows,
-    slots: (await store.pool.query(SLOTS, [id])).rows,
     results: await studyResults(services, study),
   };
-  yield `${JSON.stringify(head).slice(0, -1)},"events":[`;
+  yield JSON.stringify(head).slice(0, -1);
+  yield* field('slots', batches(services, SLOTS, [id]));
+  yield* field('events', batches<ExportedEvent>(services, EVENTS, [id]));
+  yield '}\n';
+}
+
+/** A list among the fields of an object that has others before it. */
+async function* field(name: string, rows: AsyncIterable<readonly object[]>): AsyncGenerator<string> {
+  yield `,"${name}":[`;
   let separator = '\n';
-  for await (const rows of batches<ExportedEvent>(services, EVENTS, [id])) {
-    yield separator + rows.map((row) => JSON.stringify(row)).join(',\n');
+  for await (const batch of rows) {
+    yield separator + batch.map((row) => JSON.stringify(row)).join(',\n');
     separator = ',\n';
   }
-  yield '\n]}\n';
+  yield '\n]';
 }
 
 const RATINGS = `
@@ -155,14 +163,14 @@ interface RatingRow {
   readonly excluded: boolean;
 }
 
-/** A field of CSV (RFC 4180); a text that a spreadsheet would run is quoted by an apostrophe. */
-function field(value: string | number | boolean | null): string {
+/** A cell of CSV (RFC 4180); a text that a spreadsheet would run is quoted by an apostrophe. */
+function cell(value: string | number | boolean | null): string {
   if (typeof value !== 'string') return value === null ? '' : String(value);
   const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-const line = (values: readonly (string | number | boolean | null)[]) => `${values.map(field).join(',')}\r\n`;
+const line = (values: readonly (string | number | boolean | null)[]) => `${values.map(cell).join(',')}\r\n`;
 
 const COLUMNS = [
   'rater',

@@ -3,10 +3,11 @@
 import type { Study } from '../generated/prisma/client.js';
 import type { Interval } from '../stats/intervals.js';
 import type { Statistic } from '../stats/statistic.js';
+import type { Analysis } from '../stats/study-analysis.js';
 import type { Services } from './context.js';
 import { describeDesign, protocolOf } from './studies.js';
 import type { StudyProtocol } from './study-protocol.js';
-import { type Analysis, type StudyResults, studyResults } from './study-results.js';
+import { type StudyResults, studyResults } from './study-results.js';
 
 const escapeHtml = (text: string) =>
   text.replace(/[&<>"]/g, (sign) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[sign]!);
@@ -271,7 +272,8 @@ ${table(
 )}
 <h2>Method</h2>
 <p>Intervals: raters and pairs drawn anew ${results.resamples} times (crossed bootstrap), seed ${results.seed}, ${escapeHtml(results.algorithm)};
-the studentised interval is the one to report. Holm corrects the sign tests of this page. Design: ${escapeHtml(study.algorithm)}, the same seed.</p>
+the studentised interval is the one to report. Sign test and Wilcoxon take
+each pair's mean over its raters; Holm corrects the sign tests of this page. Design: ${escapeHtml(study.algorithm)}, the same seed.</p>
 <p>Protocol sha256 <code>${study.protocolSha256}</code><br>Root of the record <code>${study.chainRoot}</code>: checked by
 <code>npm run verify:export -- export.json</code>.</p></body></html>\n`;
 }

@@ -1,12 +1,12 @@
 // Agreement as the results report it: each coefficient with its bootstrap interval over items, per block and pooled.
 
 import { AppError } from '../errors.js';
-import { type AgreementTable, agreementTable, selectItems } from './agreement-table.js';
-import { type BootstrapOptions, bootstrap, drawCounts, type WeightedStatistic } from './bootstrap.js';
-import { type Agreements, type AgreementWeights, chanceCorrected } from './chance-corrected.js';
-import type { Interval } from './intervals.js';
-import { alphaOfItems, krippendorffAlpha, type Level } from './krippendorff.js';
-import { type Statistic, valueOrNaN } from './statistic.js';
+import { type AgreementTable, agreementTable, joinTerms, selectItems, sumTerms } from './agreement-table.js';
+import { type BootstrapOptions, checkOptions, drawCounts } from './bootstrap.js';
+import { type AgreementWeights, agreementsOf, agreementTerms, categoryWeights } from './chance-corrected.js';
+import { type Interval, percentileInterval, usableReplicates } from './intervals.js';
+import { alphaOf, coincidencesOf } from './krippendorff.js';
+import { defined, type Statistic, valueOrNaN } from './statistic.js';
 
 export interface Coefficient {
   readonly value: Statistic;
@@ -54,7 +54,16 @@ export function agreement(
   options: BootstrapOptions,
 ): BlockedAgreement {
   const table = agreementTable(answers, categories);
-  const blocks = rowsByBlock(answers, table);
+  return agreementOf(table, rowsByBlock(answers, table), weights, options);
+}
+
+/** The same from counts: `blocks` has the rows of each block, every row in one of them. */
+export function agreementOf(
+  table: AgreementTable,
+  blocks: ReadonlyMap<string, readonly number[]>,
+  weights: AgreementWeights,
+  options: BootstrapOptions,
+): BlockedAgreement {
   const { seed, resamples, confidence } = options;
   return {
     pooled: report(table, [...blocks.values()], weights, options),
@@ -88,56 +97,84 @@ function rowsByBlock(answers: readonly BlockedAnswer[], table: AgreementTable): 
   return rows;
 }
 
+type Coefficients = Omit<AgreementReport, 'items' | 'ratings'>;
+
+/** All coefficients from one set of sums over the items: resampling sums the terms of each item once for all of them. */
+function coefficientsOf(table: AgreementTable, weights: AgreementWeights) {
+  const { categories } = table;
+  const q = categories.length;
+  const same = categoryWeights(categories, 'IDENTITY');
+  const near = categoryWeights(categories, weights);
+  const parts = [coincidencesOf(table), agreementTerms(table, same), agreementTerms(table, near)] as const;
+  const [exact, weighted] = [parts[0].width, parts[0].width + parts[1].width];
+  const values = (sums: Float64Array): Record<keyof Coefficients, Statistic> => {
+    const coincidences = sums.subarray(0, q * q);
+    const { fleissKappa, percent } = agreementsOf(sums.subarray(exact, weighted), same);
+    return {
+      alphaNominal: alphaOf(coincidences, categories, 'NOMINAL'),
+      alphaOrdinal: alphaOf(coincidences, categories, 'ORDINAL'),
+      alphaInterval: alphaOf(coincidences, categories, 'INTERVAL'),
+      fleissKappa,
+      gwetAc2: agreementsOf(sums.subarray(weighted), near).gwetAc,
+      percentAgreement: percent,
+    };
+  };
+  return { terms: joinTerms(parts), values };
+}
+
 function report(
   table: AgreementTable,
   blocks: readonly (readonly number[])[],
   weights: AgreementWeights,
   options: BootstrapOptions,
 ): AgreementReport {
-  const coefficient = (value: Statistic, ofItems: WeightedStatistic): Coefficient => {
+  checkOptions(options);
+  const { terms, values } = coefficientsOf(table, weights);
+  const found = values(sumTerms(terms));
+  const names = Object.keys(found) as (keyof Coefficients)[];
+  const replicates = names.map(() => new Float64Array(options.resamples));
+  const draw = itemDrawer(table.items.length, blocks, options);
+  for (let resample = 0; resample < options.resamples; resample++) {
+    const again = values(sumTerms(terms, draw()));
+    names.forEach((name, i) => {
+      replicates[i]![resample] = valueOrNaN(again[name]);
+    });
+  }
+  const coefficient = (name: keyof Coefficients): Coefficient => {
+    const value = found[name];
     if (value.status === 'UNDEFINED') return { value, interval: value, undefinedResamples: 0 };
-    const { percentile, undefinedResamples } = resampleItems(value.value, table, blocks, ofItems, options);
-    return { value, interval: percentile, undefinedResamples };
+    const own = replicates[names.indexOf(name)]!;
+    const usable = usableReplicates(own);
+    const interval =
+      usable.status === 'UNDEFINED' ? usable : defined(percentileInterval(usable.value, options.confidence));
+    return { value, interval, undefinedResamples: own.filter(Number.isNaN).length };
   };
-  const alpha = (level: Level) => coefficient(krippendorffAlpha(table, level), alphaOfItems(table, level));
-  const corrected = (kind: AgreementWeights, name: keyof Agreements) =>
-    coefficient(chanceCorrected(table, kind)[name], (drawn) =>
-      valueOrNaN(chanceCorrected(table, kind, drawn)[name]),
-    );
   return {
     items: table.items.length,
     ratings: table.counts.reduce((sum, count) => sum + count, 0),
-    alphaNominal: alpha('NOMINAL'),
-    alphaOrdinal: alpha('ORDINAL'),
-    alphaInterval: alpha('INTERVAL'),
-    fleissKappa: corrected('IDENTITY', 'fleissKappa'),
-    gwetAc2: corrected(weights, 'gwetAc'),
-    percentAgreement: corrected('IDENTITY', 'percent'),
+    alphaNominal: coefficient('alphaNominal'),
+    alphaOrdinal: coefficient('alphaOrdinal'),
+    alphaInterval: coefficient('alphaInterval'),
+    fleissKappa: coefficient('fleissKappa'),
+    gwetAc2: coefficient('gwetAc2'),
+    percentAgreement: coefficient('percentAgreement'),
   };
 }
 
-/** Items are drawn within their block, so that each resample keeps the design. */
-function resampleItems(
-  estimate: number,
-  table: AgreementTable,
+/** How often each item is drawn, resample by resample; within its block, so that each resample keeps the design. */
+function itemDrawer(
+  items: number,
   blocks: readonly (readonly number[])[],
-  statistic: WeightedStatistic,
-  options: BootstrapOptions,
-) {
-  const weights = new Float64Array(table.items.length);
+  { seed, createRandom }: BootstrapOptions,
+): () => Float64Array {
+  const random = createRandom(seed);
+  const weights = new Float64Array(items);
   const drawn = blocks.map((rows) => new Float64Array(rows.length));
-  return bootstrap(
-    estimate,
-    (random) => {
-      blocks.forEach((rows, b) => {
-        const counts = drawCounts(random, drawn[b]!);
-        rows.forEach((row, index) => {
-          weights[row] = counts[index]!;
-        });
-      });
-      return statistic(weights);
-    },
-    () => [],
-    options,
-  );
+  return () => {
+    blocks.forEach((rows, b) => {
+      const counts = drawCounts(random, drawn[b]!);
+      for (let index = 0; index < rows.length; index++) weights[rows[index]!] = counts[index]!;
+    });
+    return weights;
+  };
 }

@@ -1,6 +1,6 @@
 // Percent agreement, Fleiss' kappa and Gwet's AC1/AC2: observed agreement against each one's idea of chance.
 
-import type { AgreementTable } from './agreement-table.js';
+import { type AgreementTable, type ItemTerms, itemTerms, sumTerms } from './agreement-table.js';
 import { defined, type Statistic, undefinedBecause } from './statistic.js';
 
 /** How much two categories agree: IDENTITY counts exact matches only; the others give credit for being near. */
@@ -17,33 +17,37 @@ export interface Agreements {
 
 /** All three coefficients of items weighted by how often each was drawn (once each by default). */
 export function chanceCorrected(
-  { categories, items, counts }: AgreementTable,
+  table: AgreementTable,
   kind: AgreementWeights,
   itemWeights?: Float64Array,
 ): Agreements {
-  const q = categories.length;
-  const weight = categoryWeights(categories, kind);
-  const shares = new Float64Array(q);
-  let rated = 0;
-  let pairable = 0;
-  let agreed = 0;
-  for (let u = 0; u < items.length; u++) {
-    const times = itemWeights?.[u] ?? 1;
-    let raters = 0;
-    for (let c = 0; c < q; c++) raters += counts[u * q + c]!;
-    if (raters === 0) continue;
-    rated += times;
-    for (let c = 0; c < q; c++) shares[c]! += (times * counts[u * q + c]!) / raters;
-    if (raters < 2) continue;
-    pairable += times;
+  const weight = categoryWeights(table.categories, kind);
+  return agreementsOf(sumTerms(agreementTerms(table, weight), itemWeights), weight);
+}
+
+/** [item, categories + 3]: the share of raters in each category; whether anybody, and whether two, rated; how far they agreed. */
+export function agreementTerms(table: AgreementTable, weight: Float64Array): ItemTerms {
+  const q = table.categories.length;
+  return itemTerms(table, q + 3, (counts, terms) => {
+    const raters = counts.reduce((sum, count) => sum + count, 0);
+    if (raters === 0) return;
+    for (let c = 0; c < q; c++) terms[c] = counts[c]! / raters;
+    terms[q] = 1;
+    if (raters < 2) return;
+    terms[q + 1] = 1;
     let pairs = 0;
     for (let c = 0; c < q; c++) {
-      for (let k = 0; k < q; k++) {
-        pairs += weight[c * q + k]! * counts[u * q + c]! * (counts[u * q + k]! - (c === k ? 1 : 0));
-      }
+      for (let k = 0; k < q; k++) pairs += weight[c * q + k]! * counts[c]! * (counts[k]! - (c === k ? 1 : 0));
     }
-    agreed += (times * pairs) / (raters * (raters - 1));
-  }
+    terms[q + 2] = pairs / (raters * (raters - 1));
+  });
+}
+
+/** The coefficients of the sums of all items' terms. */
+export function agreementsOf(sums: Float64Array, weight: Float64Array): Agreements {
+  const q = Math.sqrt(weight.length);
+  const shares = sums.subarray(0, q);
+  const [rated, pairable, agreed] = [sums[q]!, sums[q + 1]!, sums[q + 2]!];
   if (pairable === 0) {
     const none = undefinedBecause('no item was rated twice');
     return { percent: none, fleissKappa: none, gwetAc: none };

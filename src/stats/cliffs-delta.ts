@@ -70,18 +70,33 @@ export function deltaOf(first: Float64Array, second: Float64Array): (weights: Fl
   return (weights) => {
     massA.fill(0);
     massB.fill(0);
-    let total = 0;
     for (let k = 0; k < weights.length; k++) {
       massA[a[k]!]! += weights[k]!;
       massB[b[k]!]! += weights[k]!;
-      total += weights[k]!;
     }
-    let below = 0;
-    let sum = 0;
-    for (let l = 0; l < levels.length; l++) {
-      sum += massA[l]! * (below - (total - below - massB[l]!));
-      below += massB[l]!;
-    }
-    return sum / (total * total);
+    return deltaOfMasses(massA, massB);
   };
+}
+
+/** Cliff's delta of how often each pair of values was given, [level of the first, level of the second], levels ascending. */
+export function deltaOfTable(table: Float64Array, levels: number): number {
+  const massA = new Float64Array(levels);
+  const massB = new Float64Array(levels);
+  for (let pair = 0; pair < table.length; pair++) {
+    massA[Math.floor(pair / levels)]! += table[pair]!;
+    massB[pair % levels]! += table[pair]!;
+  }
+  return deltaOfMasses(massA, massB);
+}
+
+/** From the mass on each level of either side, which is the same in all. */
+function deltaOfMasses(massA: Float64Array, massB: Float64Array): number {
+  const total = massB.reduce((sum, mass) => sum + mass, 0);
+  let below = 0;
+  let sum = 0;
+  for (let l = 0; l < massA.length; l++) {
+    sum += massA[l]! * (below - (total - below - massB[l]!));
+    below += massB[l]!;
+  }
+  return sum / (total * total);
 }

@@ -8,6 +8,7 @@ import {
   drawCounts,
   leaveOneOutMeans,
 } from './bootstrap.js';
+import { crossedMoments, type Kinds, type Moments } from './crossed-moments.js';
 import { meanOf } from './descriptives.js';
 import { studentQuantile } from './distributions.js';
 import { type Interval, quantile, usableReplicates } from './intervals.js';
@@ -33,17 +34,31 @@ export function crossedMean(
   values: Float64Array,
   options: BootstrapOptions,
 ): CrossedMean {
+  return crossedMeanOf(crossing, values, kindsOf(values), options);
+}
+
+/** The same where observations have more to them than their value; `look` is shown every resample. */
+export function crossedMeanOf(
+  crossing: Crossing,
+  values: Float64Array,
+  kinds: Kinds,
+  options: BootstrapOptions,
+  look: (moments: Moments) => void = () => {},
+): CrossedMean {
   const raterCounts = new Float64Array(crossing.raters.length).fill(1);
   const itemCounts = new Float64Array(crossing.items.length).fill(1);
-  const moments = momentsOf(crossing, values);
-  const observed = moments(raterCounts, itemCounts);
+  const moments = crossedMoments(crossing, kinds);
+  const observed = { ...moments(raterCounts, itemCounts) };
 
-  const pivots: number[] = [];
+  const pivots = new Float64Array(options.resamples);
+  let resample = 0;
   const draw: Parameters<typeof bootstrap>[1] = (random) => {
     drawCounts(random, raterCounts);
     drawCounts(random, itemCounts);
-    const { mean, error } = moments(raterCounts, itemCounts);
-    pivots.push(error > 0 ? Math.abs(mean - observed.mean) / error : Number.NaN);
+    const drawn = moments(raterCounts, itemCounts);
+    look(drawn);
+    const { mean, error } = drawn;
+    pivots[resample++] = error > 0 ? Math.abs(mean - observed.mean) / error : Number.NaN;
     return mean;
   };
   const result = bootstrap(observed.mean, draw, () => leaveOneOutMeans(crossing, values), options);
@@ -53,9 +68,16 @@ export function crossedMean(
   return {
     ...result,
     robustError: defined(observed.error),
-    studentised: symmetric(observed.mean, observed.error, Float64Array.from(pivots), options.confidence),
+    studentised: symmetric(observed.mean, observed.error, pivots, options.confidence),
     raterMeans: studentInterval(meansBy('RATER', crossing, values), options.confidence),
   };
+}
+
+/** Each different value is a kind of its own. */
+function kindsOf(values: Float64Array): Kinds {
+  const different = Float64Array.from(new Set(values));
+  const kindOf = new Map(Array.from(different, (value, kind) => [value, kind]));
+  return { kind: Int32Array.from(values, (value) => kindOf.get(value)!), values: different };
 }
 
 function tooLittle({ raters, items }: Crossing, error: number) {
@@ -87,54 +109,4 @@ export function studentInterval(values: Float64Array, confidence: number): Stati
   if (squares === 0) return undefinedBecause('every value is the same: the data show no variance');
   const reach = studentQuantile((1 + confidence) / 2, n - 1) * Math.sqrt(squares / (n - 1) / n);
   return defined({ low: mean - reach, high: mean + reach });
-}
-
-/**
- * Weighted mean and its two-way robust error, for observations drawn raterCount times itemCount times:
- * V = V(raters) R/(R-1) + V(items) I/(I-1) - V(single values) N/(N-1); each copy of a rater or item is its own cluster.
- */
-function momentsOf({ rater, item, raters, items }: Crossing, values: Float64Array) {
-  const raterSums = new Float64Array(raters.length);
-  const raterWeights = new Float64Array(raters.length);
-  const itemSums = new Float64Array(items.length);
-  const itemWeights = new Float64Array(items.length);
-  const spread = (counts: Float64Array, sums: Float64Array, weights: Float64Array, mean: number) => {
-    let total = 0;
-    for (let i = 0; i < counts.length; i++) total += counts[i]! * (sums[i]! - mean * weights[i]!) ** 2;
-    return (total * counts.length) / (counts.length - 1);
-  };
-  return (raterCounts: Float64Array, itemCounts: Float64Array): { mean: number; error: number } => {
-    for (const sums of [raterSums, raterWeights, itemSums, itemWeights]) sums.fill(0);
-    let squares = 0;
-    for (let k = 0; k < values.length; k++) {
-      const r = rater[k]!;
-      if (raterCounts[r] === 0) continue;
-      const i = item[k]!;
-      const value = values[k]!;
-      const byRater = raterCounts[r]! * value;
-      const byItem = itemCounts[i]! * value;
-      raterSums[r]! += byItem;
-      raterWeights[r]! += itemCounts[i]!;
-      itemSums[i]! += byRater;
-      itemWeights[i]! += raterCounts[r]!;
-      squares += byRater * byItem;
-    }
-    let total = 0;
-    let sum = 0;
-    for (let r = 0; r < raterCounts.length; r++) {
-      total += raterCounts[r]! * raterWeights[r]!;
-      sum += raterCounts[r]! * raterSums[r]!;
-    }
-    const mean = sum / total;
-    // One pass: ratings are small whole numbers, whose sums are exact. What rounding leaves of equal values is no variance.
-    const within = squares - mean * sum;
-    const single = within > squares * 1e-12 ? (within * total) / (total - 1) : 0;
-    const variance =
-      spread(raterCounts, raterSums, raterWeights, mean) +
-      spread(itemCounts, itemSums, itemWeights, mean) -
-      single;
-    // The variance of independent values is a floor: rater and item effects can only add to it.
-    const error = single > 0 ? Math.sqrt(Math.max(variance, single)) / total : 0;
-    return { mean, error };
-  };
 }

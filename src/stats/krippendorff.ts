@@ -1,8 +1,7 @@
 // Krippendorff's alpha for any number of raters, with missing cells.
 
-import type { AgreementTable } from './agreement-table.js';
-import type { WeightedStatistic } from './bootstrap.js';
-import { defined, type Statistic, undefinedBecause, valueOrNaN } from './statistic.js';
+import { type AgreementTable, type ItemTerms, itemTerms, sumTerms } from './agreement-table.js';
+import { defined, type Statistic, undefinedBecause } from './statistic.js';
 
 export type Level = 'NOMINAL' | 'ORDINAL' | 'INTERVAL';
 
@@ -11,61 +10,55 @@ export type Level = 'NOMINAL' | 'ORDINAL' | 'INTERVAL';
  * weighted by how often each was drawn (once each by default).
  */
 export function krippendorffAlpha(table: AgreementTable, level: Level, weights?: Float64Array): Statistic {
-  const coincidences = coincidenceMatrix(table, weights);
-  return alphaOf(coincidences, table.categories, level);
+  return alphaOf(sumTerms(coincidencesOf(table), weights), table.categories, level);
 }
 
-/** The same for resampling over items: NaN where alpha is UNDEFINED. */
-export function alphaOfItems(table: AgreementTable, level: Level): WeightedStatistic {
-  return (weights) => valueOrNaN(krippendorffAlpha(table, level, weights));
-}
-
-/** [category, category]: pairable values; an item with m values adds each ordered pair of them with weight 1/(m-1). */
-function coincidenceMatrix(
-  { categories, items, counts }: AgreementTable,
-  weights?: Float64Array,
-): Float64Array {
-  const q = categories.length;
-  const matrix = new Float64Array(q * q);
-  for (let u = 0; u < items.length; u++) {
-    let values = 0;
-    for (let c = 0; c < q; c++) values += counts[u * q + c]!;
-    if (values < 2) continue;
-    const weight = (weights?.[u] ?? 1) / (values - 1);
+/** [item, category * category]: an item with m values adds each ordered pair of them with weight 1/(m-1). */
+export function coincidencesOf(table: AgreementTable): ItemTerms {
+  const q = table.categories.length;
+  return itemTerms(table, q * q, (counts, terms) => {
+    const values = counts.reduce((sum, count) => sum + count, 0);
+    if (values < 2) return;
     for (let c = 0; c < q; c++) {
-      for (let k = 0; k < q; k++) {
-        matrix[c * q + k]! += weight * counts[u * q + c]! * (counts[u * q + k]! - (c === k ? 1 : 0));
-      }
+      for (let k = 0; k < q; k++)
+        terms[c * q + k] = (counts[c]! * (counts[k]! - (c === k ? 1 : 0))) / (values - 1);
     }
-  }
-  return matrix;
+  });
 }
 
-function alphaOf(coincidences: Float64Array, categories: readonly number[], level: Level): Statistic {
+/** Alpha of the sums of all items' coincidences; plain loops, since each resample asks for it. */
+export function alphaOf(coincidences: Float64Array, categories: readonly number[], level: Level): Statistic {
   const q = categories.length;
-  const totals = categories.map((_, c) =>
-    coincidences.subarray(c * q, (c + 1) * q).reduce((a, b) => a + b, 0),
-  );
-  const n = totals.reduce((sum, total) => sum + total, 0);
-  if (n === 0) return undefinedBecause('no item was rated twice');
-  const distance = squaredDistance(level, categories, totals);
+  const totals = new Float64Array(q);
+  let n = 0;
+  for (let c = 0; c < q; c++) {
+    for (let k = 0; k < q; k++) totals[c]! += coincidences[c * q + k]!;
+    n += totals[c]!;
+  }
+  if (n === 0) return NOTHING_TWICE;
+  const places = placesOf(level, categories, totals);
   let observed = 0;
   let expected = 0;
   for (let c = 0; c < q; c++) {
     for (let k = 0; k < q; k++) {
       if (c === k) continue;
-      observed += coincidences[c * q + k]! * distance(c, k);
-      expected += totals[c]! * totals[k]! * distance(c, k);
+      const distance = level === 'NOMINAL' ? 1 : (places[c]! - places[k]!) ** 2;
+      observed += coincidences[c * q + k]! * distance;
+      expected += totals[c]! * totals[k]! * distance;
     }
   }
-  if (expected === 0) return undefinedBecause('all values are the same: there is no variance to agree on');
-  return defined(1 - ((n - 1) * observed) / expected);
+  return expected === 0 ? NO_VARIANCE : defined(1 - ((n - 1) * observed) / expected);
 }
 
-function squaredDistance(level: Level, categories: readonly number[], totals: readonly number[]) {
-  if (level === 'NOMINAL') return () => 1;
-  if (level === 'INTERVAL') return (c: number, k: number) => (categories[c]! - categories[k]!) ** 2;
-  const upTo = totals.map((_, c) => totals.slice(0, c + 1).reduce((sum, total) => sum + total, 0));
-  const middle = (c: number) => upTo[c]! - totals[c]! / 2;
-  return (c: number, k: number) => (middle(c) - middle(k)) ** 2;
+const NOTHING_TWICE = undefinedBecause('no item was rated twice');
+const NO_VARIANCE = undefinedBecause('all values are the same: there is no variance to agree on');
+
+/** Where each category lies on a line: by its value, or for ordinal data in the middle of the answers up to it. */
+function placesOf(level: Level, categories: readonly number[], totals: Float64Array): ArrayLike<number> {
+  if (level !== 'ORDINAL') return categories;
+  let below = 0;
+  return totals.map((total) => {
+    below += total;
+    return below - total / 2;
+  });
 }

@@ -81,6 +81,17 @@ export function crossingOf(
   return { raters: [...raters.keys()], items: [...items.keys()], rater, item };
 }
 
+/** Observations sorted by unit[k] in [0, units): those of unit u are order[start[u]] to order[start[u + 1] - 1], as given. */
+export function sortBy(unit: Int32Array, units: number): { start: Int32Array; order: Int32Array } {
+  const start = new Int32Array(units + 1);
+  for (const u of unit) start[u + 1]!++;
+  for (let u = 0; u < units; u++) start[u + 1]! += start[u]!;
+  const next = start.slice();
+  const order = new Int32Array(unit.length);
+  for (let k = 0; k < unit.length; k++) order[next[unit[k]!]!++] = k;
+  return { start, order };
+}
+
 /** Mean of the values of each rater or each item, in the crossing's order. */
 export function meansBy(unit: 'RATER' | 'ITEM', crossing: Crossing, values: Float64Array): Float64Array {
   const index = unit === 'RATER' ? crossing.rater : crossing.item;

@@ -24,18 +24,24 @@ export function plantOpinions(plan: Design, model: RaterModel, seed: number): Op
   };
 }
 
+/** An answer that was acknowledged. */
+export interface Rated {
+  readonly answerId: string;
+  readonly ms: number;
+}
+
 export interface RaterRun {
   /** Starts, and so takes a seat. */
   start(): Promise<void>;
   /**
    * Answers every screen from seat number `seat` (0-based); loads the pictures first where `look`; sends every answer twice at
-   * once where `twice`, as a queue that was offline may. Returns the times of the answers in ms.
+   * once where `twice`, as a queue that was offline may. Returns what was acknowledged.
    */
   rate(
     seat: number,
     opinion: Opinion,
     options: { readonly look: boolean; readonly twice?: boolean },
-  ): Promise<number[]>;
+  ): Promise<Rated[]>;
 }
 
 /** A rater who comes by a link. */
@@ -49,7 +55,7 @@ export async function openRater(baseUrl: string, studyId: string, path: string):
       shown = await mp.rater.start(studyId, mine.consentVersion);
     },
     async rate(seat, opinion, { look, twice = false }) {
-      const times: number[] = [];
+      const rated: Rated[] = [];
       for (let position = 0; shown!.screen; position++) {
         const { slotId, instruction, pictures, criteria } = shown!.screen;
         if (look) for (const picture of pictures) await mp.downloads.read(picture);
@@ -77,11 +83,11 @@ export async function openRater(baseUrl: string, studyId: string, path: string):
         const [taken] = await Promise.all(
           Array.from({ length: twice ? 2 : 1 }, () => mp.rater.answer(answer)),
         );
-        times.push(performance.now() - sent);
+        rated.push({ answerId: answer.answerId, ms: performance.now() - sent });
         shown = taken!.study;
       }
       if (shown!.state !== 'FINISHED') throw new Error(`a rater ended as ${shown!.state}`);
-      return times;
+      return rated;
     },
   };
 }
