@@ -2,7 +2,7 @@
 
 import { AppError } from '../errors.js';
 import type { Rating } from '../generated/prisma/client.js';
-import { readSql } from '../store/sql.js';
+import { prepareSql } from '../store/sql.js';
 import { uuid7 } from '../store/uuid7.js';
 import { authorize, reach } from './access.js';
 import { auditOn } from './audit.js';
@@ -10,8 +10,8 @@ import type { Services } from './context.js';
 import { findOrAddRater } from './credentials.js';
 import { checkName } from './users.js';
 
-const RATE = readSql('rate-painting');
-const REVISE = readSql('revise-rating');
+const RATE = prepareSql('rate-painting');
+const REVISE = prepareSql('revise-rating');
 
 export interface RatePainting {
   readonly paintingId: string;
