@@ -5,13 +5,11 @@ import type { Rating } from '../generated/prisma/client.js';
 import { prepareSql } from '../store/sql.js';
 import { uuid7 } from '../store/uuid7.js';
 import { authorize, reach } from './access.js';
-import { auditOn } from './audit.js';
 import type { Services } from './context.js';
 import { findOrAddRater } from './credentials.js';
 import { checkName } from './users.js';
 
 const RATE = prepareSql('rate-painting');
-const REVISE = prepareSql('revise-rating');
 
 export interface RatePainting {
   readonly paintingId: string;
@@ -21,6 +19,9 @@ export interface RatePainting {
 }
 
 const noPainting = () => new AppError('NOT_FOUND', 'no such painting', { field: 'paintingId' });
+
+/** A row of RATE, which writes the audit event itself: all is one statement, and so one transaction. */
+type Rated = { readonly found: boolean } & (Rating | { readonly id: null });
 
 /**
  * The user in whose name the viewer enters a rating, added where there is none, in a transaction of its own: a rater of no
@@ -49,22 +50,15 @@ export async function ratePainting(services: Services, input: RatePainting): Pro
     throw new AppError('BAD_INPUT', `a rating is 1, 2 or 3; it is ${score}`, { field: 'score' });
   if (reach(viewer, 'Painting') === 'NONE') throw noPainting();
   const raterId = rater === viewer.name ? viewer.userId : await findNamedRater(services, paintingId, rater);
-  return store.transaction(async (client) => {
-    const {
-      rows: [rating],
-    } = await client.query<Rating>(RATE, [uuid7(), paintingId, raterId, score]);
-    if (!rating) throw noPainting();
-    // A statement of its own, since it sees what another word of this rater wrote while the row was waited for.
-    const {
-      rows: [before],
-    } = await client.query<{ score: number; revision: number }>(REVISE, [rating.id, rating.revision, score]);
-    await auditOn(client, viewer, {
-      action: 'ratePainting',
-      type: 'Rating',
-      id: rating.id,
-      after: rating,
-      ...(before ? { before } : {}),
-    });
-    return rating;
-  });
+  const { userId, credentialId } = viewer;
+  for (;;) {
+    const { rows } = await store.pool.query<Rated>(RATE, [
+      ...[uuid7(), paintingId, raterId, score],
+      ...[uuid7(), userId, credentialId],
+    ]);
+    const { found, ...rating } = rows[0]!;
+    if (!found) throw noPainting();
+    // Null where this rater's first word came in between; the next turn sees it.
+    if (rating.id !== null) return rating;
+  }
 }
