@@ -69,11 +69,28 @@ const isGraphQLError = (cause: unknown): cause is GraphQLError =>
   cause instanceof Error &&
   (cause.name.startsWith('GraphQL') || typeof (cause as Partial<GraphQLError>).extensions?.code === 'string');
 
-/** No connection came free in time: Prisma's word for it (no transaction could begin) and the driver's. */
-const isBusy = (cause: unknown): boolean =>
-  cause instanceof Error &&
-  ((cause as { code?: unknown }).code === 'P2028' ||
-    cause.message.startsWith('timeout exceeded when trying to connect'));
+/**
+ * What passes by itself: no transaction could begin in time (P2028), and what Postgres rolls back or refuses when much goes on
+ * at once: serialisation, deadlock (Prisma's P2034), too many connections, a lock or a statement that took too long, a start.
+ */
+const PASSING = new Set(['P2028', 'P2034', '40001', '40P01', '53300', '55P03', '57014', '57P03']);
+/** The driver's words when no connection came free, or none could be opened, in time. */
+const NO_CONNECTION =
+  /^(?:timeout exceeded when trying to connect|Connection terminated due to connection timeout)/;
+
+interface DatabaseError extends Error {
+  readonly code?: string;
+  /** Where Prisma keeps what Postgres said. */
+  readonly meta?: { readonly driverAdapterError?: { readonly cause?: { readonly originalCode?: string } } };
+}
+
+/** The database could not do it now, and did none of it. */
+function isBusy(cause: unknown): boolean {
+  if (!(cause instanceof Error)) return false;
+  const { code = '', meta, message } = cause as DatabaseError;
+  const sqlState = meta?.driverAdapterError?.cause?.originalCode ?? '';
+  return PASSING.has(code) || PASSING.has(sqlState) || NO_CONNECTION.test(message);
+}
 
 /** An error as a caller may see it. Faults of ours are logged under an id, and only the id is shown. */
 export function formatError(
@@ -105,7 +122,7 @@ export function formatError(
   }
   if (isBusy(cause)) {
     counted('UNAVAILABLE');
-    log.warn({ err: cause, path }, 'the database had no connection free');
+    log.warn({ err: cause, path }, 'the database could not do it now');
     const message = 'the server has more to do than it can; nothing was done, try again later';
     return { message, ...place, extensions: { code: 'UNAVAILABLE' } };
   }

@@ -19,13 +19,13 @@ interface Found {
 }
 
 /** What the viewer may see under an address; what they may not is not there. */
-function find(deps: ApiDeps, viewer: Viewer, kind: string, id: string): Promise<Found | null> {
+async function find(deps: ApiDeps, viewer: Viewer, kind: string, id: string): Promise<Found | null> {
   const loaders = createLoaders(deps.services.store, viewer);
-  if (!isUuid(id)) return Promise.resolve(null);
+  if (!isUuid(id)) return null;
   if (kind === 'paintings') return loaders.Painting.load(id);
   if (kind === 'source-images') return loaders.SourceImage.load(id);
   if (kind === 'masks') return loaders.Mask.load(id);
-  return Promise.resolve(null);
+  return null;
 }
 
 const CODES: Readonly<Record<number, string>> = {

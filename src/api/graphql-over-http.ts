@@ -8,12 +8,13 @@ const JSON_TYPE = 'application/json';
 const RESPONSE_TYPE = 'application/graphql-response+json';
 
 /**
- * Narrows Accept to the one type that will be answered, and lets programs ask by GET. Apollo wants a header of every GET that
+ * Says that no answer may be kept: another may ask next. Narrows Accept to the one type that will be answered, and lets programs ask by GET. Apollo wants a header of every GET that
  * makes a browser ask for permission first. Here it is spared those that no browser says come from another site, by the same
  * rule that decides who is the local user: what a browser too old to say so sends for another site comes without a cookie
  * (SameSite), and its answer cannot be read. Mutations by GET are refused by Apollo (405); bodies need the header as before.
  */
-export const negotiate: RequestHandler = (request, _response, next) => {
+export const negotiate: RequestHandler = (request, response, next) => {
+  response.set('Cache-Control', 'no-store');
   const { headers } = request;
   if (request.method === 'GET' && isOwnRequest(request)) headers['apollo-require-preflight'] ??= 'true';
   const chosen = request.accepts([JSON_TYPE, RESPONSE_TYPE]);

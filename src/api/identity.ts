@@ -84,13 +84,12 @@ const RECHECK_MS = 1000;
  * finds who it is now; an AppError of it counts as nobody.
  */
 export function keepWatch(viewer: Viewer, again: () => Promise<Viewer>): () => Promise<boolean> {
-  const known = JSON.stringify(viewer);
   let checkedAt = Date.now();
   return async () => {
     if (Date.now() - checkedAt < RECHECK_MS) return true;
     checkedAt = Date.now();
     try {
-      return JSON.stringify(await again()) === known;
+      return JSON.stringify(await again()) === JSON.stringify(viewer);
     } catch (error) {
       if (isAppError(error)) return false;
       throw error;

@@ -72,7 +72,7 @@ function pageSize(
  * the size of its list: `first` or `last`, or 10 where it takes neither. Scalars are free. Each fragment is measured once, so that
  * fragments within fragments cost us nothing; introspection has a limit of its own in the validation.
  */
-function measure(
+function measureOperation(
   schema: GraphQLSchema,
   document: DocumentNode,
   operationName: string | null | undefined,
@@ -130,6 +130,20 @@ function measure(
   const total = sum(operation.selectionSet, root.name);
   total.directives += operation.directives?.length ?? 0;
   return total;
+}
+
+/** By document, where no variable has a say: documents are kept parsed, and asked again and again. */
+const withoutVariables = new WeakMap<DocumentNode, Measure>();
+
+function measure(...[schema, document, operationName, variables]: Parameters<typeof measureOperation>) {
+  const [definition, ...more] = document.definitions;
+  const alone = definition?.kind === 'OperationDefinition' && more.length === 0;
+  if (!alone || definition.variableDefinitions?.length)
+    return measureOperation(schema, document, operationName, variables);
+  const known =
+    withoutVariables.get(document) ?? measureOperation(schema, document, operationName, variables);
+  if (known) withoutVariables.set(document, known);
+  return known;
 }
 
 const SAYS: Readonly<Record<keyof Measure, string>> = {

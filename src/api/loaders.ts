@@ -1,32 +1,27 @@
 // Batches of rows: each loader turns many reads of one request into one statement, and gives out what the viewer may read.
 
-import DataLoader from 'dataloader';
+import type { FmriSession, Painting, SourceImage, Subject } from '../generated/prisma/client.js';
 import { reach, type Viewer } from '../services/access.js';
 import { estimatePaintJobs } from '../services/paint-job-estimates.js';
+import type { TrialOfJob } from '../services/paint-job-surroundings.js';
 import { labelsOf } from '../services/stimulus-labels.js';
 import type { Store } from '../store/client.js';
+import { readSql } from '../store/sql.js';
+import { batch, byId, listBy } from './batches.js';
 
-/** Rows by id; a missing one is an error, since only foreign keys and checked ids come here. */
-function byId<Row extends { id: string }>(fetch: (ids: string[]) => Promise<Row[]>) {
-  return new DataLoader<string, Row | null>(async (ids) => {
-    const rows = new Map((await fetch([...ids])).map((row) => [row.id, row]));
-    return ids.map((id) => rows.get(id) ?? null);
-  });
-}
-
-/** Lists of rows by the key of what they belong to, in the order in which they were fetched. */
-function listBy<Row>(fetch: (keys: string[]) => Promise<Row[]>, key: (row: Row) => string) {
-  return new DataLoader<string, Row[]>(async (keys) => {
-    const lists = new Map<string, Row[]>(keys.map((k) => [k, []]));
-    for (const row of await fetch([...keys])) lists.get(key(row))!.push(row);
-    return keys.map((k) => lists.get(k)!);
-  });
-}
+// What a page of jobs shows is read by SQL of its own: Prisma took most of the time (bench/results.md).
+const SOURCE_IMAGES = readSql('source-images-by-id');
+const SUBJECTS = readSql('subjects-by-id');
+const SESSIONS = readSql('fmri-sessions-by-id');
+const TRIALS_OF_JOBS = readSql('trials-of-jobs');
+const PAINTINGS_OF_JOBS = readSql('paintings-of-jobs');
 
 export type Loaders = ReturnType<typeof createLoaders>;
 
 export function createLoaders(store: Store, viewer: Viewer) {
-  const { prisma } = store;
+  const { prisma, pool } = store;
+  const rowsOf = async <Row extends object>(sql: string, ids: readonly string[]) =>
+    (await pool.query<Row>(sql, [ids])).rows;
   /** A loader of one type; `own` says that the viewer may read theirs only. */
   const nodes = <Row extends { id: string }>(
     type: NodeType,
@@ -41,14 +36,12 @@ export function createLoaders(store: Store, viewer: Viewer) {
   // What a subject has withdrawn is as if it did not exist.
   const kept = { withdrawnAt: null };
   return {
-    Subject: nodes('Subject', (where) => prisma.subject.findMany({ where: { ...where, ...kept } })),
-    FmriSession: nodes('FmriSession', (where) =>
-      prisma.fmriSession.findMany({ where: { ...where, subject: kept } }),
-    ),
+    Subject: nodes('Subject', ({ id }) => rowsOf<Subject>(SUBJECTS, id.in)),
+    FmriSession: nodes('FmriSession', ({ id }) => rowsOf<FmriSession>(SESSIONS, id.in)),
     Trial: nodes('Trial', (where) =>
       prisma.trial.findMany({ where: { ...where, session: { subject: kept } } }),
     ),
-    SourceImage: nodes('SourceImage', (where) => prisma.sourceImage.findMany({ where })),
+    SourceImage: nodes('SourceImage', ({ id }) => rowsOf<SourceImage>(SOURCE_IMAGES, id.in)),
     Mask: nodes('Mask', (where) => prisma.mask.findMany({ where })),
     Model: nodes('Model', (where) => prisma.model.findMany({ where: { ...where, ...kept } })),
     PaintJob: nodes('PaintJob', (where) => prisma.paintJob.findMany({ where: { ...where, ...kept } })),
@@ -93,7 +86,7 @@ export function createLoaders(store: Store, viewer: Viewer) {
         prisma.benchmarkArm.findMany({ where: { benchmarkId: { in: ids } }, orderBy: { position: 'asc' } }),
       (row) => row.benchmarkId,
     ),
-    labelOfStimulus: new DataLoader<string, string | null>(async (names) => {
+    labelOfStimulus: batch(async (names) => {
       const labels = await labelsOf(prisma, names);
       return names.map((name) => labels.get(name) ?? null);
     }),
@@ -125,12 +118,7 @@ export function createLoaders(store: Store, viewer: Viewer) {
       (row) => row.modelId!,
     ),
     trialsOfJob: listBy(
-      (ids) =>
-        prisma.paintJobTrial.findMany({
-          where: { jobId: { in: ids } },
-          include: { trial: true },
-          orderBy: { trialId: 'asc' },
-        }),
+      (ids) => rowsOf<TrialOfJob>(TRIALS_OF_JOBS, ids),
       (row) => row.jobId,
     ),
     attemptsOfJob: listBy(
@@ -138,18 +126,18 @@ export function createLoaders(store: Store, viewer: Viewer) {
       (row) => row.jobId,
     ),
     paintingsOfJob: listBy(
-      (ids) => prisma.painting.findMany({ where: { jobId: { in: ids } }, orderBy: { index: 'asc' } }),
+      (ids) => rowsOf<Painting>(PAINTINGS_OF_JOBS, ids),
       (row) => row.jobId,
     ),
     retriesOfJob: listBy(
       (ids) => prisma.paintJob.findMany({ where: { retriedFromId: { in: ids } }, orderBy: { id: 'asc' } }),
       (row) => row.retriedFromId!,
     ),
-    estimateOfJob: new DataLoader(async (ids: readonly string[]) => {
+    estimateOfJob: batch(async (ids) => {
       const estimates = await estimatePaintJobs({ store }, ids);
       return ids.map((id) => estimates.get(id) ?? null);
     }),
-    previewOfJob: new DataLoader(async (ids: readonly string[]) => {
+    previewOfJob: batch(async (ids) => {
       const rows = await prisma.paintJobPreview.findMany({
         where: { jobId: { in: [...ids] } },
         select: { jobId: true, stepsDone: true },

@@ -3,7 +3,10 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { ApolloServer, type ApolloServerPlugin } from '@apollo/server';
-import { ApolloServerPluginLandingPageDisabled } from '@apollo/server/plugin/disabled';
+import {
+  ApolloServerPluginCacheControlDisabled,
+  ApolloServerPluginLandingPageDisabled,
+} from '@apollo/server/plugin/disabled';
 import { ApolloServerPluginDrainHttpServer } from '@apollo/server/plugin/drainHttpServer';
 import { expressMiddleware } from '@as-integrations/express5';
 import express, { type ErrorRequestHandler, type Request, type RequestHandler, type Response } from 'express';
@@ -77,7 +80,8 @@ export async function createApiServer(deps: ApiDeps): Promise<ApiServer> {
   const { log, maxUploadBytes, introspection = true, trustedDocuments } = deps;
   const rate = createRateLimit(deps.requestsPerMinute ?? REQUESTS_PER_MINUTE);
   const schema = createSchema();
-  const app = express().disable('x-powered-by');
+  // Files have ETags of their own; nothing else may be kept, so none is computed.
+  const app = express().disable('x-powered-by').disable('etag');
   const http = createServer(app);
 
   const prepare = (request: OperationRequest) =>
@@ -114,6 +118,8 @@ export async function createApiServer(deps: ApiDeps): Promise<ApiServer> {
     logger: { debug() {}, info() {}, warn: (m) => log.warn(m), error: (m) => log.error(m) },
     plugins: [
       ApolloServerPluginLandingPageDisabled(),
+      // It wraps every field of every answer to find out whether it may be cached; none may.
+      ApolloServerPluginCacheControlDisabled(),
       jsonIsAlways200,
       limitOperations,
       measureOperations,

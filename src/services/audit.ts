@@ -3,7 +3,7 @@
 import type { PoolClient } from 'pg';
 import type { Prisma } from '../generated/prisma/client.js';
 import type { Transaction } from '../store/client.js';
-import { readSql } from '../store/sql.js';
+import { prepareSql } from '../store/sql.js';
 import { uuid7 } from '../store/uuid7.js';
 import type { Viewer } from './access.js';
 
@@ -46,7 +46,7 @@ export async function audit(
   });
 }
 
-const INSERT = readSql('insert-audit-events');
+const INSERT = prepareSql('insert-audit-events');
 
 /** The same on a connection whose transaction is the caller's: one statement, for any number of events. */
 export async function auditOn(

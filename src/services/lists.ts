@@ -4,14 +4,17 @@ import { AppError } from '../errors.js';
 import { canonicalLabel } from '../fmri/labels.js';
 import type {
   Device,
+  PaintJob,
   PaintJobState,
   Subject,
   TrainingRunPoint,
   TrainingRunState,
 } from '../generated/prisma/client.js';
+import { readSql } from '../store/sql.js';
 import { type Entity, may, reach } from './access.js';
 import type { Services } from './context.js';
 import { listed, seen } from './edits.js';
+import { withDates } from './json-rows.js';
 import { badCursor, newest, type Page, type PageArguments, readPage, type Slice } from './pages.js';
 
 /** A page of what the viewer may read; of a type that does not exist for them, an empty one. */
@@ -137,19 +140,30 @@ export function listModels(services: Services, deleted: boolean, args: PageArgum
 /** A count that stops here: beyond it a list says that there are more, without walking a million rows. */
 const MAX_COUNT = 10_000;
 
+const FROM_NEWEST = readSql('list-paint-jobs');
+const FROM_OLDEST = FROM_NEWEST.replace('id < $3', 'id > $3').replace('id DESC', 'id ASC');
+
 export function listPaintJobs(
   services: Services,
   filter: { readonly state?: PaintJobState | undefined; readonly batchId?: string | undefined },
   args: PageArguments,
 ) {
-  const { prisma } = services.store;
+  const { prisma, pool } = services.store;
   const { state, batchId } = filter;
   const where = { withdrawnAt: null, ...(state ? { state } : {}), ...(batchId ? { batchId } : {}) };
   return readVisible(
     services,
     'PaintJob',
     args,
-    (slice) => prisma.paintJob.findMany(newest(slice, where)),
+    // By SQL of its own: the platform's most read list, where Prisma took half of the time (bench/results.md).
+    async ({ take, beside }) => {
+      const values = [state, batchId, beside, Math.abs(take)];
+      const { rows } = await pool.query<{ jobs: PaintJob[] }>(take < 0 ? FROM_OLDEST : FROM_NEWEST, values);
+      const { jobs } = rows[0]!;
+      withDates(jobs, ['createdAt', 'startedAt', 'finishedAt', 'startDeadline']);
+      for (const job of jobs) job.seed = BigInt(job.seed);
+      return take < 0 ? jobs.reverse() : jobs;
+    },
     async () => {
       const count = await prisma.paintJob.count({ where, take: MAX_COUNT + 1 });
       return count > MAX_COUNT ? null : count;

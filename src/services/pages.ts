@@ -87,15 +87,18 @@ export function toPage<Row extends { id: string }>(
   const more = rows.length > wanted;
   const forward = args.first != null;
   const nodes = forward ? rows.slice(0, wanted) : rows.slice(more ? 1 : 0);
-  const edges = nodes.map((node) => ({ cursor: encodeCursor(node.id), node }));
+  const [start, end] = [nodes[0], nodes.at(-1)];
   return {
     nodes,
-    edges,
+    // Made when they are asked for: most read the nodes.
+    get edges() {
+      return nodes.map((node) => ({ cursor: encodeCursor(node.id), node }));
+    },
     pageInfo: {
       hasNextPage: forward ? more : args.before != null,
       hasPreviousPage: forward ? args.after != null : more,
-      startCursor: edges[0]?.cursor ?? null,
-      endCursor: edges.at(-1)?.cursor ?? null,
+      startCursor: start ? encodeCursor(start.id) : null,
+      endCursor: end ? encodeCursor(end.id) : null,
     },
     // A function that GraphQL calls only when the field is asked for: counting is a statement of its own.
     totalCount: count as unknown as number,

@@ -6,3 +6,8 @@ import { readFileSync } from 'node:fs';
 export function readSql(name: string): string {
   return readFileSync(new URL(`./sql/${name}.sql`, import.meta.url), 'utf8');
 }
+
+/**
+ * The same as a statement that each connection parses and plans once: for those that run often and have one best plan for all values.
+ */
+export const prepareSql = (name: string) => ({ name, text: readSql(name) });

@@ -14,6 +14,11 @@ const AT_ONCE = 8;
 /** Whether callers meet is a matter of luck; so many rounds make it certain (each test failed before its cure). */
 const ROUNDS = 5;
 
+interface Stood {
+  readonly revision: number;
+  readonly updatedAt: string;
+}
+
 let lab: Lab;
 beforeAll(async () => {
   lab = await startLab();
@@ -165,5 +170,23 @@ test('ratings of one rater: each becomes a revision', async () => {
     expect(new Set(given.map((each) => each.raterId)).size).toBe(1);
     expect(rating.revision).toBe(AT_ONCE);
     expect(rating.revisions.find((r) => r.number === AT_ONCE)!.score).toBe(rating.score);
+    // Each word's audit event tells what stood before it, also where it had to wait for that.
+    const events = await prisma.auditEvent.findMany({ where: { entityId: rating.id } });
+    const told = events.map(
+      ({ before, after }) => ({ before, after }) as unknown as { before: object; after: Stood },
+    );
+    const score = (number: number) => rating.revisions.find((r) => r.number === number)?.score;
+    expect(told.sort((a, b) => a.after.revision - b.after.revision)).toMatchObject(
+      Array.from({ length: AT_ONCE }, (_, i) => ({
+        before: i === 0 ? null : { revision: i, score: score(i) },
+        after: {
+          id: rating.id,
+          revision: i + 1,
+          score: score(i + 1),
+          createdAt: rating.createdAt.toISOString(),
+        },
+      })),
+    );
+    expect(told.at(-1)!.after.updatedAt).toBe(rating.updatedAt.toISOString());
   }
 });

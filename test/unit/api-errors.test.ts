@@ -21,15 +21,20 @@ test('a pool without a free connection is no fault: try again', async () => {
   await once(silent, 'listening');
   const { port } = silent.address() as AddressInfo;
   const pool = new pg.Pool({ host: '127.0.0.1', port, connectionTimeoutMillis: 50, max: 1 });
-  const first = pool.connect().catch(() => undefined);
-  const busy = await pool.connect().then(
-    () => new Error('connected'),
-    (error: Error) => error,
-  );
-  await first;
+  const failure = () =>
+    pool.connect().then(
+      () => new Error('connected'),
+      (error: Error) => error,
+    );
+  // The first opens a connection, the second waits for one.
+  const driver = await Promise.all([failure(), failure()]);
   await pool.end();
   silent.close();
-  for (const cause of [busy, Object.assign(new Error('Unable to start a transaction'), { code: 'P2028' })])
+  expect(new Set(driver.map(({ message }) => message)).size).toBe(2);
+  for (const cause of [
+    ...driver,
+    Object.assign(new Error('Unable to start a transaction'), { code: 'P2028' }),
+  ])
     expect(shown(cause)).toMatchObject({
       extensions: { code: 'UNAVAILABLE' },
       message: expect.stringMatching(/try again/),

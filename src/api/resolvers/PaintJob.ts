@@ -1,18 +1,19 @@
 // One order of paintings.
 
 import type { ErrorCode, PaintJobResolvers } from '../../generated/graphql.js';
+import { present, whenRead } from '../batches.js';
 import { encodeId } from '../ids.js';
 
 export const PaintJob: PaintJobResolvers = {
   id: ({ id }) => encodeId('PaintJob', id),
   seed: ({ seed }) => Number(seed),
-  sourceImage: async ({ imageId }, _, { loaders }) => (await loaders.SourceImage.load(imageId))!,
-  mask: async ({ maskId }, _, { loaders }) => (await loaders.Mask.load(maskId))!,
-  model: async ({ modelId }, _, { loaders }) => (await loaders.Model.load(modelId))!,
-  trials: async ({ id }, _, { loaders }) =>
-    (await loaders.trialsOfJob.load(id)).filter((row) => !row.shuffled).map((row) => row.trial),
-  shuffledTrials: async ({ id }, _, { loaders }) =>
-    (await loaders.trialsOfJob.load(id)).filter((row) => row.shuffled).map((row) => row.trial),
+  sourceImage: ({ imageId }, _, { loaders }) => present(loaders.SourceImage.load(imageId)),
+  mask: ({ maskId }, _, { loaders }) => present(loaders.Mask.load(maskId)),
+  model: ({ modelId }, _, { loaders }) => present(loaders.Model.load(modelId)),
+  trials: ({ id }, _, { loaders }) =>
+    whenRead(loaders.trialsOfJob.load(id), (trials) => trials.filter(({ shuffled }) => !shuffled)),
+  shuffledTrials: ({ id }, _, { loaders }) =>
+    whenRead(loaders.trialsOfJob.load(id), (trials) => trials.filter(({ shuffled }) => shuffled)),
   paintings: ({ id }, _, { loaders }) => loaders.paintingsOfJob.load(id),
   attempts: ({ id }, _, { loaders }) => loaders.attemptsOfJob.load(id),
   batch: ({ batchId }, _, { loaders }) => (batchId ? loaders.PaintJobBatch.load(batchId) : null),

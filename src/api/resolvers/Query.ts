@@ -21,6 +21,7 @@ import { reportWithdrawal } from '../../services/withdrawals.js';
 import { decodeId, parseId } from '../ids.js';
 import { findNode } from '../nodes.js';
 import { toEventChoice } from '../paint-job-input.js';
+import { readAheadOfJobs } from '../read-ahead.js';
 
 export const Query: QueryResolvers = {
   studies: (_, { deleted, ...args }, { services }) => listStudies(services, deleted ?? false, args),
@@ -34,9 +35,10 @@ export const Query: QueryResolvers = {
   subjectByLabel: (_, { label }, { services }) => findSubject(services, label),
   sourceImages: (_, { deleted, ...args }, { services }) => listImages(services, deleted ?? false, args),
   models: (_, { deleted, ...args }, { services }) => listModels(services, deleted ?? false, args),
-  paintJobs: (_, { state, batchId, ...args }, { services }) => {
+  paintJobs: async (_, { state, batchId, ...args }, context, info) => {
     const batch = batchId == null ? undefined : decodeId('PaintJobBatch', batchId, 'batchId');
-    return listPaintJobs(services, { state: state ?? undefined, batchId: batch }, args);
+    const filter = { state: state ?? undefined, batchId: batch };
+    return readAheadOfJobs(context, info, await listPaintJobs(context.services, filter, args));
   },
   paintJobBatch: (_, { id }, context) => findNode(context, id, 'PaintJobBatch'),
   paintJobEvents: (_, { after, first, ...choice }, { services }) =>
