@@ -70,6 +70,17 @@ export function createPageLoaders(store: Store) {
         return new Map(groups.map((group) => [group.subjectId, group._count]));
       },
     }),
+    masksOfImage: pageLoader(store, NEWEST, {
+      sql: (direction) =>
+        lateral(`SELECT id, row_number() OVER (ORDER BY id ${direction}) AS place FROM mask
+          WHERE image_id = p.id AND deleted_at IS NULL AND $3::text IS NULL ORDER BY id ${direction} LIMIT $2`),
+      rows: (ids) => prisma.mask.findMany({ where: { id: { in: ids } } }),
+      count: async (parents, _: null) => {
+        const where = { imageId: { in: parents }, deletedAt: null };
+        const groups = await prisma.mask.groupBy({ by: ['imageId'], where, _count: true });
+        return new Map(groups.map((group) => [group.imageId, group._count]));
+      },
+    }),
     trialsOfSession: pageLoader(
       store,
       { forward: 'ASC', backward: 'DESC' },

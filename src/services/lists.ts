@@ -124,6 +124,18 @@ export function listImages(services: Services, deleted: boolean, args: PageArgum
   );
 }
 
+export function listMasks(services: Services, imageId: string, deleted: boolean, args: PageArguments) {
+  const { prisma } = services.store;
+  return readListed(
+    services,
+    'Mask',
+    deleted,
+    args,
+    (slice, where) => prisma.mask.findMany(newest(slice, { imageId, ...where })),
+    (where) => prisma.mask.count({ where: { imageId, ...where } }),
+  );
+}
+
 export function listModels(services: Services, deleted: boolean, args: PageArguments) {
   const { prisma } = services.store;
   const kept = { withdrawnAt: null };

@@ -57,6 +57,7 @@ const GROW: Readonly<Record<string, () => Promise<unknown>>> = {
   'Query.studies': () => make('createStudy'),
   'Query.webhookEndpoints': () => make('createWebhookEndpoint'),
   'Subject.fmriSessions': () => make('importFmriSession'),
+  'SourceImage.masks': () => make('createMask'),
   'FmriSession.trials': async () => {
     const { prisma } = lab.services.store;
     const sessionId = keyOf('FmriSession');
