@@ -99,7 +99,9 @@ export async function largeStudy(services: Services, shape: LargeStudy, given?: 
      WHERE id IN (SELECT rater_id FROM study_seat WHERE study_id = $1::uuid ORDER BY number LIMIT $2)`,
     [study.id, shape.excluded ?? 0],
   );
-  await pool.query('ANALYZE study_event, study_slot, study_seat, study_rater, study_picture, painting, paint_job');
+  await pool.query(
+    'ANALYZE study_event, study_slot, study_seat, study_rater, study_picture, painting, paint_job',
+  );
   await closeStudy(services, study.id);
   return unsealStudy(services, study.id);
 }
