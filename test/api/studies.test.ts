@@ -372,7 +372,10 @@ test('places: more raters than places, an abandoned one goes to another, failed 
 }, 120_000);
 
 test('a painting that is withdrawn while the study runs is shown and rated no more', async () => {
-  const { id, raters } = await openStudy();
+  const { id, raters } = await openStudy({
+    // Every screen has pictures.
+    catchTrials: { instructed: 0, duplicates: 1, grossFailures: 1 },
+  });
   const [rater] = raters as [Rater];
   const { study } = await rater.start();
   const { pool } = lab.services.store;
