@@ -7,4 +7,4 @@ export const deletedBy = (
   { deletedById }: { readonly deletedById: string | null },
   _: object,
   { loaders }: ApiContext,
-): Promise<User | null> | null => (deletedById === null ? null : loaders.User.load(deletedById));
+): User | null | Promise<User | null> => (deletedById === null ? null : loaders.User.load(deletedById));
