@@ -41,6 +41,19 @@ test('a pool without a free connection is no fault: try again', async () => {
     });
 });
 
+test('what Postgres rolls back or refuses for the moment is no fault either; what it finds wrong is', () => {
+  const said = (code: string) => Object.assign(new Error('deadlock detected'), { code });
+  // As Prisma wraps it.
+  const wrapped = (originalCode: string) =>
+    Object.assign(said('P2010'), { meta: { driverAdapterError: { cause: { originalCode } } } });
+  for (const state of ['40001', '40P01', '53300', '55P03', '57014', '57P03'])
+    for (const cause of [said(state), wrapped(state)])
+      expect([state, shown(cause).extensions]).toMatchObject([state, { code: 'UNAVAILABLE' }]);
+  expect(shown(said('P2034')).extensions).toMatchObject({ code: 'UNAVAILABLE' });
+  for (const cause of [said('23505'), wrapped('42P01')])
+    expect(shown(cause).extensions).toMatchObject({ code: 'INTERNAL' });
+});
+
 test('what is refused keeps its words and field; anything else shows an id and nothing of its text', () => {
   expect(shown(new AppError('BAD_INPUT', 'too small', { field: 'width' }))).toMatchObject({
     message: 'too small',
