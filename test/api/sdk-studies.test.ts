@@ -6,6 +6,7 @@ import { createServer, type RequestListener } from 'node:http';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { BenchmarkMetrics } from '../../src/sdk/benchmarks.js';
 import {
   type BenchmarkStatus,
   MindPainter,
@@ -84,6 +85,32 @@ test('a benchmark is painted while one watches, and frozen; too early it is not'
   expect(await collect(mp.benchmarks.list())).toMatchObject([{ id, arms: [{ name: 'ours' }, {}] }]);
   expect(await failureOf(mp.benchmarks.get('Benchmark_x'))).toMatchObject({ code: 'NOT_FOUND' });
 }, 120_000);
+
+test('it is measured: real paintings keep what lies outside the mask, and what has no value says why', async () => {
+  const { id } = benchmark;
+  expect(await failureOf(mp.benchmarks.metrics(id))).toMatchObject({ code: 'NOT_FOUND', field: 'id' });
+  expect((await mp.benchmarks.measure(id)).id).toBe(id);
+  const { arms, differences, networks, ...metrics } = await mp.benchmarks.metrics(id);
+  expect(metrics).toMatchObject({
+    state: 'SUCCEEDED',
+    done: 10,
+    total: 10,
+  });
+  expect(networks).toMatchObject([{ kind: 'EMBEDDING', name: 'image encoder of tiny', ofPainter: true }]);
+  type Values = BenchmarkMetrics['arms'][number]['values'];
+  const figure = (values: Values, metric: Values[number]['metric']) =>
+    values.find((value) => value.metric === metric);
+  for (const { values } of arms) {
+    expect(figure(values, 'OUTSIDE_DIFFERENT_PIXELS')).toMatchObject({
+      mean: 0,
+      interval: { low: 0, high: 0 },
+    });
+    expect(figure(values, 'BOUNDARY_BAND_ERROR')!.mean).toBeGreaterThan(0);
+    expect(figure(values, 'SSIM')!.undefinedReason).toMatch(/no item is painted whole/);
+    expect(figure(values, 'TWO_WAY_IDENTIFICATION')!.undefinedReason).toMatch(/no picture is linked/);
+  }
+  expect(differences).toMatchObject([{ first: 'ours', second: arms[1]!.arm }]);
+}, 180_000);
 
 test('a study is designed, piloted and opened; what cannot be balanced, and what is sealed, is said', async () => {
   const shape = { name: 'which', benchmarkId: benchmark.id, raters: 2 };

@@ -458,8 +458,10 @@ test('nothing that a rater or the lab can read tells the arm of a picture before
     ...(await rows(`SELECT id FROM study_picture`)),
     ...(await rows(`SELECT id FROM study_seat`)),
   ];
+  await mutate(lab, 'measureBenchmark', { id: benchmarkId }, 'benchmark { id }');
   const { data } = await lab.send(
-    `query($id: ID!) { study(id: $id) { id name version previous { id } state layout benchmark { id } protocol protocolSha256 algorithm
+    `query($id: ID!) { study(id: $id) { id name version previous { id } state layout
+       benchmark { id metrics { state networks { name } arms { arm } itemValues } } protocol protocolSha256 algorithm
        seed balance pilot progress { screens } raters { id name state seatNumber groupNumber answered failedChecks medianResponseMs
        undone pauseReason exclusionReason lastSeenAt } chainRoot createdAt openedAt closedAt unsealedAt }
        auditEvents(first: 100) { nodes { action entityType entityId before after } } }`,
@@ -468,5 +470,9 @@ test('nothing that a rater or the lab can read tells the arm of a picture before
   const lead = JSON.stringify(data);
   expect(lead).toContain('seatNumber');
   expect(hidden.filter((text) => lead.includes(text))).toEqual([]);
-  expect((data!.study as { seed: unknown }).seed).toBeNull();
+  expect(data!.study).toMatchObject({
+    seed: null,
+    // Not measured yet it would be an empty list; of a sealed study's benchmark it is nothing at all.
+    benchmark: { metrics: { state: 'QUEUED', itemValues: null } },
+  });
 }, 120_000);
