@@ -3,6 +3,8 @@
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import pg from 'pg';
+import { prepareSql } from '../src/store/sql.js';
+import { uuid7 } from '../src/store/uuid7.js';
 import { createBareApi } from '../test/support/bare-api.js';
 import { openTestServices } from '../test/support/paint-lab.js';
 
@@ -35,41 +37,13 @@ const PAGE = `SELECT j.id, j.state, j.created_at, i.id AS image_id, i.width, i.h
   LEFT JOIN LATERAL (SELECT * FROM painting WHERE job_id = j.id ORDER BY index LIMIT 1) p ON true
   ORDER BY j.id DESC`;
 
-/** The statements of ratePainting, the audit event among them, in one transaction. */
+/** What ratePainting runs, the audit event among it. */
+const RATE = prepareSql('rate-painting');
+
 async function rate(pool: pg.Pool, raterId: string, paintingId: string, score: number) {
-  const found = await pool.query(
-    'SELECT p.* FROM painting p JOIN paint_job j ON j.id = p.job_id WHERE p.id = $1 AND j.withdrawn_at IS NULL',
-    [paintingId],
-  );
-  if (found.rows.length === 0) return null;
-  const client = await pool.connect();
-  try {
-    await client.query('BEGIN');
-    const { rows } = await client.query(
-      `INSERT INTO rating (id, painting_id, rater_id, score, updated_at) VALUES (uuidv7(), $1, $2, $3, now())
-       ON CONFLICT (painting_id, rater_id) DO UPDATE SET score = $3, revision = rating.revision + 1, updated_at = now() RETURNING *`,
-      [paintingId, raterId, score],
-    );
-    const rating = rows[0]!;
-    await client.query('INSERT INTO rating_revision (rating_id, number, score) VALUES ($1, $2, $3)', [
-      rating.id,
-      rating.revision,
-      score,
-    ]);
-    const before = await client.query('SELECT * FROM rating_revision WHERE rating_id = $1 AND number = $2', [
-      rating.id,
-      rating.revision - 1,
-    ]);
-    await client.query(
-      `INSERT INTO audit_event (id, user_id, action, entity_type, entity_id, before, after)
-       VALUES (uuidv7(), $1, 'ratePainting', 'Rating', $2, $3, $4)`,
-      [raterId, rating.id, before.rows[0] ?? null, rating],
-    );
-    await client.query('COMMIT');
-    return rating;
-  } finally {
-    client.release();
-  }
+  const values = [uuid7(), paintingId, raterId, score, uuid7(), raterId, null];
+  const [rated] = (await pool.query(RATE, values)).rows;
+  return rated;
 }
 
 async function startBare(): Promise<string> {
