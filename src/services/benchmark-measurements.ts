@@ -29,7 +29,7 @@ export async function measureBenchmark(
     bad('seed', `seed must be a whole number from 0 to 4294967295, it is ${seed}`);
   await store.transaction(async (client) => {
     const { rows: found } = await client.query<{ frozen_at: Date | null; items_sha256: string }>(
-      'SELECT frozen_at, items_sha256 FROM benchmark WHERE id = $1::uuid FOR UPDATE',
+      'SELECT frozen_at, items_sha256 FROM benchmark WHERE id = $1::uuid AND deleted_at IS NULL FOR UPDATE',
       [id],
     );
     if (!found[0]) throw new AppError('NOT_FOUND', 'no such benchmark', { field: 'id' });
