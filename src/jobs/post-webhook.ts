@@ -1,7 +1,7 @@
 // One signed POST: no redirect is followed, no answer is read beyond its status, and the address is checked as it is resolved.
 
 import { lookup } from 'node:dns';
-import { request as requestHttp } from 'node:http';
+import { type ClientRequest, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
 import { hostOf, isPrivateAddress } from '../services/webhook-address.js';
@@ -18,9 +18,8 @@ const lookupPublic: LookupFunction = (host, options, answer) =>
   });
 
 /** What a person can make use of; a library's message may hold the resolved address. */
-function describe(error: NodeJS.ErrnoException, timeoutMs: number): string {
+function describe(error: NodeJS.ErrnoException): string {
   if (error.message === REFUSED) return REFUSED;
-  if (error.name === 'TimeoutError') return `no answer within ${timeoutMs / 1000} s`;
   const known: Readonly<Record<string, string>> = {
     ECONNREFUSED: 'the connection was refused',
     ECONNRESET: 'the connection was cut',
@@ -42,10 +41,18 @@ export function postWebhook(
   const url = new URL(address);
   const host = hostOf(url);
   return new Promise((resolve) => {
-    const done = (statusCode: number | null, error: string | null) =>
+    const done = (statusCode: number | null, error: string | null) => {
+      clearTimeout(timer);
       resolve({ durationMs: Math.round(performance.now() - started), statusCode, error });
+    };
+    // A timer of our own: in Node 20, AbortSignal.any lets go of a timeout signal that nobody else holds, and it never fires.
+    const timer = setTimeout(() => {
+      done(null, `no answer within ${timeoutMs / 1000} s`);
+      request?.destroy();
+    }, timeoutMs);
+    let request: ClientRequest | undefined;
     if (!allowPrivate && isIP(host) !== 0 && isPrivateAddress(host)) return done(null, REFUSED);
-    const request = (url.protocol === 'https:' ? requestHttps : requestHttp)(url, {
+    request = (url.protocol === 'https:' ? requestHttps : requestHttp)(url, {
       method: 'POST',
       agent: false,
       headers: {
@@ -54,16 +61,11 @@ export function postWebhook(
         'content-length': Buffer.byteLength(body),
         'user-agent': 'mindpainter-webhooks',
       },
-      signal: AbortSignal.any([abort, AbortSignal.timeout(timeoutMs)]),
+      signal: abort,
       ...(allowPrivate ? {} : { lookup: lookupPublic }),
     });
     request.on('error', (error) =>
-      done(
-        null,
-        abort.aborted
-          ? 'the worker stopped'
-          : describe(((error as Error).cause as Error) ?? error, timeoutMs),
-      ),
+      done(null, abort.aborted ? 'the worker stopped' : describe(((error as Error).cause as Error) ?? error)),
     );
     request.on('response', (response) => {
       const status = response.statusCode ?? 0;

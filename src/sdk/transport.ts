@@ -164,11 +164,13 @@ export function createTransport(options: TransportOptions): Transport {
   let sockets: Client | undefined;
 
   async function request(address: URL, init: RequestInit, timeoutMs: number, signal?: AbortSignal) {
-    const late = AbortSignal.timeout(timeoutMs);
+    // Held by its timer: in Node 20, AbortSignal.any lets go of a timeout signal that nobody else holds, and it never fires.
+    const late = new AbortController();
+    setTimeout(() => late.abort(new DOMException('timed out', 'TimeoutError')), timeoutMs).unref();
     try {
       const response = await fetch(address, {
         ...init,
-        signal: signal ? AbortSignal.any([signal, late]) : late,
+        signal: signal ? AbortSignal.any([signal, late.signal]) : late.signal,
       });
       heard = true;
       return response;
