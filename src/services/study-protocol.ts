@@ -68,7 +68,7 @@ export const CONSENT = {
 };
 
 export const INSTRUCTIONS =
-  'Look at each picture and answer each question from 1 (bad) to 3 (good). There is no right or wrong, save where a screen asks for an answer.';
+  'Look at each picture and answer each question by 1, 2 or 3; what each means stands at its place. There is no right or wrong, save where a screen asks for an answer.';
 
 function text(value: string, field: string, most: number): void {
   if (value.trim() === '' || value.length > most) bad(field, `give 1 to ${most} characters`);

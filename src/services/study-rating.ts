@@ -207,7 +207,7 @@ async function append(
   );
   const paused = failed > before && failed > protocol.allowedFailures;
   const state = paused ? 'PAUSED' : nextSlot(slots) ? 'ACTIVE' : 'FINISHED';
-  const reason = paused ? `${failed} attention checks were failed; the study's lead looks at it` : null;
+  const reason = paused ? `attention checks failed: ${failed}; the study's lead looks at it` : null;
   await client.query(APPEND, [
     rater.id,
     chained.number,

@@ -348,7 +348,7 @@ describe.skipIf(!program)('the rating page', () => {
       // The check comes among the screens.
     }
     await heading(page, 'A short stop');
-    await page.getByText("1 attention checks were failed; the study's lead looks at it").waitFor();
+    await page.getByText("attention checks failed: 1; the study's lead looks at it").waitFor();
     const { page: other } = await openPage(links[1]!);
     await begin(other);
     const { page: third } = await openPage(links[2]!);
