@@ -2,6 +2,8 @@
 
 import { defineConfig } from 'vitest/config';
 
+// Generous: the machine may be busy, and a real hang is caught all the same.
+const patience = { testTimeout: 60_000, hookTimeout: 60_000, expect: { poll: { timeout: 20_000 } } };
 // GraphQL's classes compare by identity, and Apollo loads the CommonJS build: sources and tests must load that one too.
 const resolve = { alias: [{ find: /^graphql$/, replacement: 'graphql/index.js' }] };
 
@@ -13,9 +15,7 @@ export default defineConfig({
         test: {
           name: 'pure',
           include: ['test/*.test.ts', 'test/{unit,numeric,faults}/**/*.test.ts'],
-          // Generous: the machine may be busy, and a real hang is caught all the same.
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          ...patience,
         },
       },
       {
@@ -24,8 +24,7 @@ export default defineConfig({
           name: 'database',
           include: ['test/{db,api,web}/**/*.test.ts'],
           globalSetup: 'test/support/postgres-for-tests.ts',
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          ...patience,
         },
       },
     ],

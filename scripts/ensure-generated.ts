@@ -20,6 +20,7 @@ const SOURCES = [
   'schema.graphql',
   'codegen.ts',
   'package-lock.json',
+  'scripts/bundle-pages.ts',
   ...new Set([...documentFiles(), ...pageFiles()]),
 ];
 /** Both tools end within seconds; a lock older than this was left by a run that was killed. */

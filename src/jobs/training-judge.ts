@@ -43,6 +43,8 @@ export function planJudge({
     };
   const { leastPictures, paintedTrials } = settings.judge;
   if (paintedTrials === 0) return { reason: 'settings.judge.paintedTrials is 0' };
+  if (paintedTrials === 1)
+    return { reason: 'settings.judge.paintedTrials is 1; a shuffled signal is that of a second trial' };
   const labels = [...counts].flatMap(([label, n]) => (n >= leastPictures ? [label] : [])).sort();
   if (labels.length < 2) {
     const most = [...counts].sort(([, a], [, b]) => b - a).slice(0, 3);

@@ -192,7 +192,7 @@ function analysisHtml(analysis: Analysis): string {
       analysis.friedman.length === 0
         ? ''
         : `<h3>Friedman</h3>${table(
-            ['criterion', 'blocks', 'chi square', 'p', "Kendall's W"],
+            ['criterion', 'pairs', 'chi square', 'p', "Kendall's W"],
             analysis.friedman.map(({ criterion, blocks, result }) =>
               result.status === 'DEFINED'
                 ? [
@@ -272,7 +272,7 @@ ${table(
 )}
 <h2>Method</h2>
 <p>Intervals: raters and pairs drawn anew ${results.resamples} times (crossed bootstrap), seed ${results.seed}, ${escapeHtml(results.algorithm)};
-the studentised interval is the one to report. Sign test and Wilcoxon take
+the studentised interval is the one to report. Sign test, Wilcoxon and Friedman's test take
 each pair's mean over its raters; Holm corrects the sign tests of this page. Design: ${escapeHtml(study.algorithm)}, the same seed.</p>
 <p>Protocol sha256 <code>${study.protocolSha256}</code><br>Root of the record <code>${study.chainRoot}</code>: checked by
 <code>npm run verify:export -- export.json</code>.</p></body></html>\n`;

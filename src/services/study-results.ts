@@ -9,9 +9,9 @@ import { type ResultRater, readRaters, readRatings, readRepeats } from './study-
 /**
  * Changes whenever the same ratings would give other numbers. 2: raters and pairs are drawn in the order of seats and of the
  * benchmark (in 1, of ids that were random: the same ratings and seed gave other intervals in another database), and sign test
- * and signed ranks take one value a pair instead of dependent single ones.
+ * and signed ranks take one value a pair instead of dependent single ones. 3: so does Friedman's test.
  */
-export const RESULTS_ALGORITHM = 'mindpainter-results-2';
+export const RESULTS_ALGORITHM = 'mindpainter-results-3';
 
 const CATEGORIES = Array.from({ length: SCALE }, (_, i) => i + 1);
 const RESAMPLES = 1000;

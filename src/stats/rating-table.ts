@@ -132,22 +132,30 @@ export function valuesOf(
   return Float64Array.from(rows, (row) => values[row * criteria.length + criterion]!);
 }
 
-/** [rater and item that rated all arms, arm]: the mean of the rater's values for each arm, for Friedman's test. */
+/**
+ * [item of which somebody rated all arms, arm]: the mean of what these raters gave, for Friedman's test. One block an item, since
+ * raters share what an item does to an arm, and the test supposes independent blocks; sums of whole numbers, so that ties stay ties.
+ */
 export function completeBlocks(table: RatingTable, criterion: number): number[][] {
-  const { rater, item, arm, arms, criteria, values } = table;
-  const blocks: number[][] = [];
+  const { rater, item, arm, items, arms, criteria, values } = table;
+  const width = arms.length;
+  const sums = new Float64Array(items.length * width);
+  const counts = new Float64Array(items.length * width);
   for (let start = 0; start < rater.length; ) {
-    const sums = new Array<number>(arms.length).fill(0);
-    const counts = new Array<number>(arms.length).fill(0);
-    let k = start;
-    for (; k < rater.length && rater[k] === rater[start] && item[k] === item[start]; k++) {
-      sums[arm[k]!]! += values[k * criteria.length + criterion]!;
-      counts[arm[k]!]! += 1;
+    let end = start;
+    while (end < rater.length && rater[end] === rater[start] && item[end] === item[start]) end++;
+    if (new Set(arm.subarray(start, end)).size === width) {
+      for (let k = start; k < end; k++) {
+        const at = item[k]! * width + arm[k]!;
+        sums[at]! += values[k * criteria.length + criterion]!;
+        counts[at]! += 1;
+      }
     }
-    if (counts.every((count) => count > 0)) blocks.push(sums.map((sum, a) => sum / counts[a]!));
-    start = k;
+    start = end;
   }
-  return blocks;
+  return items.flatMap((_, i) =>
+    counts[i * width] === 0 ? [] : [arms.map((_, a) => sums[i * width + a]! / counts[i * width + a]!)],
+  );
 }
 
 /** The rows of an arm, each rater's first one of an item alone: a painting seen on several screens counts once. */

@@ -90,7 +90,7 @@ function compare(table: RatingTable, criterion: number, rows: PairedRows, option
   };
 }
 
-/** Friedman's test over rater and item, where all arms were rated. */
+/** Friedman's test over the items of which somebody rated all arms. */
 function friedmanOf(table: RatingTable, criterion: number): FriedmanTest {
   const blocks = completeBlocks(table, criterion);
   if (blocks.length > 0) return friedmanTest(blocks);

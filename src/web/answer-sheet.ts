@@ -78,3 +78,9 @@ export const answersOf = ({ cells, values }: AnswerSheet) =>
     ...(criterion === null ? {} : { criterion }),
     value: values[i]!,
   }));
+
+const DAY_MS = 86_400_000;
+
+/** Whole milliseconds from one time to another, at most the day that the API takes: a screen may be left open for longer. */
+export const responseMs = (shownAt: number, answeredAt: number): number =>
+  Math.min(Math.round(answeredAt - shownAt), DAY_MS);

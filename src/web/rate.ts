@@ -85,6 +85,7 @@ function rate(study: Study, tabId: string): void {
   leave?.();
   storageOf('sessionStorage')?.setItem(TAB_KEY, tabId);
   leave = openRatingPage({
+    userId,
     study,
     tabId,
     outbox: openOutbox(storageOf('localStorage'), userId, study.id),
@@ -157,7 +158,8 @@ function enter(study: Study): void {
 
 /** The study of this id, or the only one, or the list of them. */
 async function home(studyId?: string): Promise<void> {
-  const { myStudies } = await ask(MyStudiesDocument, {});
+  const { viewer, myStudies } = await ask(MyStudiesDocument, {});
+  userId = viewer!.user.id;
   const tabId = storageOf('sessionStorage')?.getItem(TAB_KEY);
   const one =
     myStudies.find(({ id }) => id === studyId) ??
@@ -173,10 +175,9 @@ async function signOut(): Promise<void> {
 }
 
 async function signIn(secret: string): Promise<void> {
-  const { viewer } = await mutate(SignInDocument, { input: { secret } });
+  await mutate(SignInDocument, { input: { secret } });
   // The secret leaves the address: it is in no history and on no screen that is shared.
   history.replaceState(null, '', location.pathname);
-  userId = viewer!.user.id;
   await home();
 }
 
@@ -185,7 +186,6 @@ async function open(): Promise<void> {
   if (secret !== '') return turnTo(signInView(() => attempt(() => signIn(secret))));
   const { viewer } = await ask(WhoAmIDocument, {});
   if (viewer?.role !== 'RATER') return turnTo(linkNeededView());
-  userId = viewer.user.id;
   await home();
 }
 

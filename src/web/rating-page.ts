@@ -11,6 +11,7 @@ import { createScreenView, type ScreenView } from './screen-view.js';
 import { feedbackView, finishedView, instructions, messageView } from './state-views.js';
 
 export interface RatingPageDeps {
+  readonly userId: string;
   readonly study: Study;
   readonly tabId: string;
   readonly outbox: Outbox;
@@ -128,10 +129,12 @@ export function openRatingPage(deps: RatingPageDeps): () => void {
     screenView?.setUndo(state.canUndo);
     undoAtEnd.hidden = !state.canUndo;
     clearTimeout(undoTimer);
-    if (state.canUndo) undoTimer = setTimeout(render, now.undoSeconds * 1000 + 50);
+    // What waits to be sent can be taken back for as long as it waits.
+    if (state.canUndo && now.undoSeconds > 0) undoTimer = setTimeout(render, now.undoSeconds * 1000 + 50);
   }
 
   const rating = openRating({
+    userId: deps.userId,
     outbox: deps.outbox,
     study,
     tabId: deps.tabId,

@@ -41,8 +41,12 @@ const LONGEST_DELAY_MS = 30_000;
 const POLL_MS = 15_000;
 /** Faults that pass by themselves, or with the server's mending. */
 const PASSING: readonly string[] = ['UNREACHABLE', 'UNAVAILABLE', 'LIMIT_REACHED', 'INTERNAL'];
+/** The session is this rater's no more. */
+const SIGNED_OUT: readonly string[] = ['UNAUTHENTICATED', 'FORBIDDEN'];
 
 export interface RatingDeps {
+  /** Whose outbox it is. */
+  readonly userId: string;
   readonly outbox: Outbox;
   readonly study: Study;
   readonly tabId: string;
@@ -51,7 +55,14 @@ export interface RatingDeps {
   readonly onSignedOut: (error: ApiError) => void;
 }
 
-export function openRating({ outbox, study: first, tabId, onChange, onSignedOut }: RatingDeps): Rating {
+export function openRating({
+  userId,
+  outbox,
+  study: first,
+  tabId,
+  onChange,
+  onSignedOut,
+}: RatingDeps): Rating {
   let study = first;
   let undoUntil = 0;
   let lastSlot: string | null = null;
@@ -83,19 +94,24 @@ export function openRating({ outbox, study: first, tabId, onChange, onSignedOut 
 
   async function reload(): Promise<void> {
     const before = heard;
-    const { myStudies } = await ask(MyStudiesDocument, {});
+    const { viewer, myStudies } = await ask(MyStudiesDocument, {});
+    // Another rater's link was opened in this browser since: what the server says is about them.
+    if (viewer?.user.id !== userId) throw new ApiError('UNAUTHENTICATED', 'another rater is signed in');
     if (heard !== before) return;
     // Who is not among its raters any more has no way back into it.
     accept(myStudies.find(({ id }) => id === study.id) ?? { ...study, closed: true });
   }
 
+  /** Ends where the error says that the session has ended; what waits stays in the outbox. */
+  function endedBy(error: ApiError): boolean {
+    if (!SIGNED_OUT.includes(error.code)) return false;
+    if (!stopped) onSignedOut(error);
+    stopped = true;
+    return true;
+  }
+
   /** What becomes of an entry that was refused. Returns whether the next can be sent. */
   async function settle(entry: Entry, error: ApiError): Promise<boolean> {
-    if (error.code === 'UNAUTHENTICATED' || error.code === 'FORBIDDEN') {
-      stopped = true;
-      onSignedOut(error);
-      return false;
-    }
     await reload();
     if (error.field === 'tabId') return false;
     if (error.field === 'studyId' && entry.kind === 'ANSWER') {
@@ -120,7 +136,7 @@ export function openRating({ outbox, study: first, tabId, onChange, onSignedOut 
       if ('feedback' in payload && typeof payload.feedback === 'string') feedback = payload.feedback;
       return true;
     } catch (error) {
-      if (!(error instanceof ApiError) || PASSING.includes(error.code)) throw error;
+      if (!(error instanceof ApiError) || [...PASSING, ...SIGNED_OUT].includes(error.code)) throw error;
       return settle(entry, error);
     }
   }
@@ -147,7 +163,7 @@ export function openRating({ outbox, study: first, tabId, onChange, onSignedOut 
         if (!stopped) onChange();
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
-        if (stopped) return;
+        if (stopped || endedBy(error)) return;
         trouble = error;
         onChange();
         await wait(Math.max(delayMs * (0.8 + 0.4 * Math.random()), (error.retryAfterSeconds ?? 0) * 1000));
@@ -174,10 +190,7 @@ export function openRating({ outbox, study: first, tabId, onChange, onSignedOut 
       trouble = null;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      if (error.code === 'UNAUTHENTICATED') {
-        stopped = true;
-        return onSignedOut(error);
-      }
+      if (endedBy(error)) return;
     }
     if (stopped) return;
     onChange();

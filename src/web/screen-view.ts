@@ -9,6 +9,7 @@ import {
   isComplete,
   move,
   nextOpen,
+  responseMs,
   setValue,
 } from './answer-sheet.js';
 import { button, h } from './dom.js';
@@ -155,7 +156,7 @@ export function createScreenView(screen: Screen, deps: ScreenDeps): ScreenView {
   function submit(): void {
     if (shownAt === undefined) return;
     if (isComplete(sheet)) {
-      onAnswer(sheet, answersOf(sheet), Math.round(performance.now() - shownAt));
+      onAnswer(sheet, answersOf(sheet), responseMs(shownAt, performance.now()));
       return;
     }
     const missing = sheet.values.filter((value) => value === null).length;

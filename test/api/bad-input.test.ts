@@ -330,7 +330,7 @@ test('an upload that is cut off in the middle leaves nothing, and the server goe
     });
     socket.on('close', () => done());
   });
-  await expect.poll(() => lab.census(), { timeout: 3000 }).toEqual(before);
+  await expect.poll(() => lab.census()).toEqual(before);
   expect((await lab.send('{ models(first: 1) { totalCount } }')).data).toEqual({ models: { totalCount: 1 } });
 });
 

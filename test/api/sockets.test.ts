@@ -316,8 +316,8 @@ test('operations are spans: over a socket of the trace that the client names, el
     include: { batch: true },
   });
   const of = (name: string) => spans.filter((span) => span.name === name && span.traceId === traceId);
-  await expect.poll(() => of('GraphQL paintJobProgress').length, { timeout: 15_000 }).toBe(3);
-  await expect.poll(() => of('HTTP POST').length, { timeout: 15_000 }).toBe(1);
+  await expect.poll(() => of('GraphQL paintJobProgress').length).toBe(3);
+  await expect.poll(() => of('HTTP POST').length).toBe(1);
   const [mutation] = of('GraphQL submitPaintJob');
   expect(mutation!.parentSpanId).toBe('b7ad6b7169203331');
   // The job's attempt will join the trace of its submission.

@@ -35,6 +35,7 @@ async function computedAt(): Promise<Date> {
 test('while results of 60,000 ratings are computed, a trivial query is answered as ever', async () => {
   const times: number[] = [];
   let done = false;
+  const started = performance.now();
   const asked = Promise.all([results(), results()]).finally(() => {
     done = true;
   });
@@ -49,7 +50,7 @@ test('while results of 60,000 ratings are computed, a trivial query is answered 
   expect(two).toEqual(one);
   // On the event loop, one query would have waited for all of it.
   expect(times.length).toBeGreaterThan(10);
-  expect([...times].sort((a, b) => a - b)[Math.floor(0.9 * times.length)]).toBeLessThan(200);
+  expect(Math.max(...times)).toBeLessThan((performance.now() - started) / 3);
 }, 120_000);
 
 test('they are kept: the export and later requests have the same, and nothing is computed again', async () => {

@@ -118,9 +118,9 @@ test('a job, its batch: each told once, signed, with ids and a state and nothing
   const { batch } = await submitPaintJobs(lab.services, order as never, facts);
   const jobs = await lab.services.store.prisma.paintJob.findMany({ where: { batchId: batch!.id } });
   await cancelPaintJobs(lab.services, { ids: [jobs[0]!.id] });
-  await expect.poll(() => receiver.received.length, { timeout: 10_000 }).toBe(1);
+  await expect.poll(() => receiver.received.length).toBe(1);
   await cancelPaintJobs(lab.services, { ids: [jobs[1]!.id] });
-  await expect.poll(() => receiver.received.length, { timeout: 10_000 }).toBe(3);
+  await expect.poll(() => receiver.received.length).toBe(3);
   const bodies = receiver.received.map(({ body }) => JSON.parse(body));
   const batchId = `PaintJobBatch_${batch!.id}`;
   expect(bodies.map(({ timestamp: _, ...rest }) => rest)).toEqual([
@@ -172,10 +172,8 @@ test('a receiver that hangs and one that is gone hold neither jobs nor other rec
   const started = Date.now();
   for (let i = 0; i < 3; i++) await endJob();
   expect(Date.now() - started).toBeLessThan(5000);
-  await expect.poll(() => well.received.length, { timeout: 10_000 }).toBe(3);
-  await expect
-    .poll(async () => (await deliveries(second.id)).failingSince, { timeout: 10_000 })
-    .not.toBeNull();
+  await expect.poll(() => well.received.length).toBe(3);
+  await expect.poll(async () => (await deliveries(second.id)).failingSince).not.toBeNull();
   const refused = (await deliveries(second.id)).nodes.flatMap(
     (node: { attempts: object[] }) => node.attempts,
   );
@@ -226,7 +224,7 @@ test('rotation: both secrets sign; test event; redelivery under the same id', as
   });
   expect(rotated.secret).not.toBe(secret);
   const sent = await mutate('sendTestWebhook', '{ id: $id }', 'webhookDelivery { id webhookId }', { id });
-  await expect.poll(() => receiver.received.length, { timeout: 10_000 }).toBe(1);
+  await expect.poll(() => receiver.received.length).toBe(1);
   expect(verifies(receiver.received[0]!, secret)).toBe(true);
   expect(verifies(receiver.received[0]!, rotated.secret)).toBe(true);
   expect(JSON.parse(receiver.received[0]!.body)).toMatchObject({ type: 'test', data: { id } });
@@ -236,7 +234,7 @@ test('rotation: both secrets sign; test event; redelivery under the same id', as
   await mutate('redeliverWebhook', '{ id: $id }', 'webhookDelivery { state }', {
     id: sent.webhookDelivery.id,
   });
-  await expect.poll(() => receiver.received.length, { timeout: 10_000 }).toBe(2);
+  await expect.poll(() => receiver.received.length).toBe(2);
   expect(receiver.received[1]!.headers['webhook-id']).toBe(sent.webhookDelivery.webhookId);
   expect(verifies(receiver.received[1]!, secret)).toBe(false);
   expect(verifies(receiver.received[1]!, rotated.secret)).toBe(false);
@@ -406,13 +404,9 @@ test('the receiver of docs/guides/webhooks.md, as it stands there', async () => 
   await expect.poll(forge, { timeout: 20_000 }).toBe(401);
   await startSending();
   const sent = await mutate('sendTestWebhook', '{ id: $id }', 'webhookDelivery { id }', { id });
-  await expect
-    .poll(async () => (await deliveries(id)).nodes[0].attempts[0]?.statusCode, { timeout: 10_000 })
-    .toBe(204);
+  await expect.poll(async () => (await deliveries(id)).nodes[0].attempts[0]?.statusCode).toBe(204);
   await mutate('redeliverWebhook', '{ id: $id }', 'webhookDelivery { id }', { id: sent.webhookDelivery.id });
-  await expect
-    .poll(async () => (await deliveries(id)).nodes[0].attempts[1]?.statusCode, { timeout: 10_000 })
-    .toBe(204);
+  await expect.poll(async () => (await deliveries(id)).nodes[0].attempts[1]?.statusCode).toBe(204);
   expect(output).toBe(`test ${id} \n`);
   child.kill();
   await once(child, 'exit');

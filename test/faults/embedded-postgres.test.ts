@@ -82,7 +82,7 @@ describe('the embedded PostgreSQL', { timeout: 60_000 }, () => {
     await query(first.said.url!, 'CREATE TABLE kept AS SELECT 7 AS n');
     expect(serverPid(folder)).toBeDefined();
     await kill(first.child);
-    if (LINUX) await expect.poll(() => serverPid(folder), { timeout: 10_000 }).toBeUndefined();
+    if (LINUX) await expect.poll(() => serverPid(folder)).toBeUndefined();
 
     const database = await startEmbeddedPostgres(folder);
     expect(await query(database.url, 'SELECT n FROM kept')).toEqual([{ n: 7 }]);
@@ -164,7 +164,7 @@ describe('the embedded PostgreSQL', { timeout: 60_000 }, () => {
       expect(await query(ordinary.said.url!, 'SELECT 1 AS n')).toEqual([{ n: 1 }]);
       expect(statSync(join(folder, 'postgres/cluster')).uid).toBe(65534);
       await kill(ordinary.child);
-      await expect.poll(() => serverPid(folder), { timeout: 10_000 }).toBeUndefined();
+      await expect.poll(() => serverPid(folder)).toBeUndefined();
       // Root takes the same folder later: the cluster stays its maker's.
       const later = await startEmbeddedPostgres(folder);
       expect(await query(later.url, 'SELECT 1 AS n')).toEqual([{ n: 1 }]);

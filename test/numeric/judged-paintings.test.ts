@@ -100,6 +100,9 @@ test('labels need enough training pictures; held-out ones do not count, and the 
   expect(plan('----', '--')).toEqual({ reason: expect.stringContaining('no stimulus has a label') });
   expect(plan('aabb', 'a-')).toEqual({ reason: expect.stringContaining('of the held-out stimuli 1 have') });
   expect(plan('aabb', 'ab', 0)).toEqual({ reason: 'settings.judge.paintedTrials is 0' });
+  expect(plan('aabb', 'ab', 1)).toEqual({
+    reason: expect.stringContaining('paintedTrials is 1; a shuffled'),
+  });
 });
 
 test('as many of each label are painted as there are; donors differ, places are of other labels', () => {

@@ -9,7 +9,15 @@ import type {
 } from '../../src/generated/web-operations.js';
 import * as operations from '../../src/generated/web-operations.js';
 import { adviceOn, inWords, savingLine } from '../../src/web/advice.js';
-import { answersOf, clearLast, emptySheet, isComplete, move, setValue } from '../../src/web/answer-sheet.js';
+import {
+  answersOf,
+  clearLast,
+  emptySheet,
+  isComplete,
+  move,
+  responseMs,
+  setValue,
+} from '../../src/web/answer-sheet.js';
 import { ApiError } from '../../src/web/api.js';
 import { type Entry, openOutbox, pendingIn, type Shelf } from '../../src/web/outbox.js';
 import { standing } from '../../src/web/phase.js';
@@ -92,6 +100,11 @@ test('a sheet is filled criterion by criterion from left to right, corrected, an
     2,
   );
   expect(answersOf(told)).toEqual([{ value: 2 }]);
+});
+
+test('a response time is whole milliseconds, and of a screen that was left open for days the day that the API takes', () => {
+  expect(responseMs(1000.4, 2500)).toBe(1500);
+  expect(responseMs(0, 3 * 86_400_000)).toBe(86_400_000);
 });
 
 test('the outbox outlasts a reload, is each rater s own, and goes on in memory where storage fails', () => {

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { createRng } from '../../src/random.js';
 import { analyseApart } from '../../src/services/study-analysis.js';
+import { friedmanTest } from '../../src/stats/friedman.js';
 import { signedRankTest, signTest } from '../../src/stats/paired-tests.js';
 import { fillTable, withoutRaters } from '../../src/stats/rating-table.js';
 import { meansBy, pairRatings } from '../../src/stats/ratings.js';
@@ -14,7 +15,7 @@ import { SIMULATED_STUDIES, simulateStudy, tableOf } from '../support/simulated-
 const options = { seed: 17, createRandom: createRng, resamples: 200, confidence: 0.95 };
 const SCALE = [1, 2, 3];
 
-/** The reference was made from the same ratings, before there were columns; its tests were of single pairs, and are left out. */
+/** The reference was made from the same ratings, before there were columns; its tests were of single ratings, and are left out. */
 const reference: { readonly name: string; readonly analysis: Analysis }[] = JSON.parse(
   readFileSync('test/reference/study-analysis.json', 'utf8'),
 );
@@ -53,6 +54,24 @@ test('sign test and signed ranks take one value an item', () => {
   expect(means).toHaveLength(16);
   expect(comparison!.signTest).toEqual(signTest(means));
   expect(comparison!.signedRankTest).toEqual(signedRankTest(means));
+});
+
+test("Friedman's test takes one value an item and arm, of the raters who rated all arms", () => {
+  const study = SIMULATED_STUDIES[1]!;
+  const ratings = simulateStudy(study).filter(({ criterion }) => criterion === 'realism');
+  const meanOf = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const blocks = Array.from({ length: study.items }, (_, item) => {
+    const ofItem = ratings.filter(({ itemIndex }) => itemIndex === item);
+    const complete = ofItem.filter(({ raterIndex }) =>
+      study.arms.every((arm) => ofItem.some((one) => one.raterIndex === raterIndex && one.arm === arm)),
+    );
+    return study.arms.map((arm) =>
+      meanOf(complete.filter((one) => one.arm === arm).map(({ value }) => value)),
+    );
+  });
+  const [found] = analyseStudy(tableOf(study), SCALE, options).friedman;
+  expect(found).toEqual({ criterion: 'realism', ...friedmanTest(blocks) });
+  expect(found!.blocks).toBe(18);
 });
 
 test('without a rater it is the analysis of the others alone', () => {

@@ -325,6 +325,28 @@ describe.skipIf(!program)('the rating page', () => {
     expect(complaints).toEqual([]);
   }, 180_000);
 
+  test('another rater on the same device: what the first could not send waits for them, and is nobody else s', async () => {
+    const { links } = await openStudy({ raters: 2 }, ['first', 'second']);
+    const { page, context } = await openPage(links[0]!);
+    await begin(page);
+    await page.route('**/graphql', (route) => route.abort());
+    await answerByKeys(page);
+    await page.getByText('Not saved yet: 1 answer').waitFor();
+    const { page: second } = await openPage(links[1]!, {}, context);
+    await begin(second);
+    await page.unroute('**/graphql');
+    await page.evaluate('dispatchEvent(new Event("focus"))');
+    await heading(page, 'Signed out');
+    await answerByKeys(second);
+    await second.getByText('The left one is blurred.').waitFor();
+    expect([await stored('first'), (await stored('second')).length]).toEqual([[], 1]);
+    const { page: again } = await openPage(links[0]!, {}, context);
+    await press(again, 'Start');
+    await press(again, 'Continue');
+    await again.getByText('The left one is blurred.').waitFor();
+    expect(await stored('first')).toHaveLength(1);
+  }, 180_000);
+
   test('stops: the study on hold and on again, failed checks with the lead s word, all places taken, an end, links that are no good', async () => {
     const { id, links } = await openStudy(
       { raters: 2, allowedFailures: 0, catchTrials: { instructed: 1, duplicates: 0, grossFailures: 0 } },
