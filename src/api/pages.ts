@@ -34,6 +34,12 @@ export function createPageRouter(): Router {
   const router = Router();
   router.get('/', page('home.html'));
   router.get('/rate', page('rate.html'));
+  // A person who opens the API's address wants a page; programs ask for JSON, or send a query.
+  router.get('/graphql', (request, response, next) => {
+    const wantsPage = request.query.query === undefined && request.accepts(['json', 'html']) === 'html';
+    if (wantsPage) response.redirect('/');
+    else next();
+  });
   router.use(
     '/web',
     express.static(FOLDER, {

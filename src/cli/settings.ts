@@ -22,6 +22,10 @@ export interface Settings {
 
 const DEFAULT_SERVER = 'http://127.0.0.1:4000';
 
+/** Where the user called `npm run mindpainter` from; undefined when it was not called so. */
+export const callerFolder = (environment: NodeJS.ProcessEnv = process.env): string | undefined =>
+  environment.npm_lifecycle_event === 'mindpainter' ? environment.INIT_CWD : undefined;
+
 /** Where `login` keeps what it was given. */
 export function configPath(environment: NodeJS.ProcessEnv = process.env): string {
   const base = environment.XDG_CONFIG_HOME || environment.APPDATA || join(homedir(), '.config');

@@ -8,7 +8,7 @@ await runUntilSignal(async (config, log) => {
     '{ models(first: 10) { nodes { name subjectLabel simulated voxels } } paintJobs(first: 10) { nodes { id state } } }';
   process.stdout.write(`MindPainter serves at ${platform.url}/graphql
 
-Paste this:
+Open ${platform.url}/ in a browser, or paste this:
   curl ${platform.url}/graphql -H 'content-type: application/json' -d '{"query":"${query}"}'
 
 Ctrl-C stops it.

@@ -177,6 +177,8 @@ test('exit codes and one line each: usage, not found, no server, a place that ca
   expect(typo.stderr).toContain('Did you mean paint?');
   expect((await lab.cli([])).code).toBe(2);
   expect(await lab.cli(['paint', 'photo.png', '--mask', MASK, '--out', 'x.png'])).toMatchObject({ code: 2 });
+  const nowhere = await lab.cli(['paint', 'photo.png', ...PAINT, '--out', 'nowhere/x.png']);
+  expect(nowhere).toMatchObject({ code: 2, stdout: '' });
   expect(await lab.cli(['paint', 'photo.png', ...PAINT, '--out', 'x.png', '--steps', 'many'])).toMatchObject({
     code: 2,
   });

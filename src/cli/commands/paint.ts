@@ -1,6 +1,7 @@
 // `paint` (one picture to a file) and `cancel`.
 
-import { dirname, extname, join, parse } from 'node:path';
+import { access, constants } from 'node:fs/promises';
+import { dirname, extname, join, parse, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { MindPainterError } from '../../sdk/client.js';
 import { UsageError } from '../failures.js';
@@ -44,6 +45,10 @@ async function paint(cli: Cli, options: PaintOptions, image: string): Promise<vo
   } catch (error) {
     throw new UsageError(`--method: ${(error as Error).message}`);
   }
+  const folder = dirname(resolve(options.out));
+  await access(folder, constants.W_OK).catch(() => {
+    throw new UsageError(`--out: ${folder} is no folder that can be written to`);
+  });
   goesOn('nothing was submitted');
   const parts = createParts(mp, signal);
   const modelId = await parts.model(options.model, subject);
