@@ -368,6 +368,8 @@ test('while a study of it is sealed no figure of a single painting is told, and 
   await pool.query('DELETE FROM study WHERE id = $1', [study.id]);
   expect((await read(id)).metrics!.itemValues).toEqual(before.itemValues);
 
+  // One under way then is not waited for: what it will find is not shown.
+  await ask(id);
   await pool.query(
     `UPDATE paint_job SET withdrawn_at = clock_timestamp() WHERE id IN
        (SELECT job_id FROM benchmark_cell WHERE benchmark_id = $1 LIMIT 1)`,
@@ -377,6 +379,7 @@ test('while a study of it is sealed no figure of a single painting is told, and 
   await ask(id);
   await measureHere(networks.pixels);
   const after = await ended(id);
+  expect((await read(id)).measurements).toHaveLength(1);
   expect(after).toMatchObject({
     items: COUNT - 1,
     withdrawnItems: 1,
