@@ -100,19 +100,26 @@ export interface MeasuringProgress {
   readonly total: number;
 }
 
-/** How many of the paintings are measured. */
+const PROGRESS = `
+  WITH measurement AS (SELECT id, benchmark_id FROM benchmark_measurement WHERE id = ANY ($1::uuid[])),
+  total AS (
+    SELECT cell.benchmark_id, count(*)::int AS cells FROM benchmark_cell AS cell
+    WHERE cell.benchmark_id IN (SELECT benchmark_id FROM measurement) AND NOT EXISTS (
+      SELECT FROM benchmark_cell AS beside JOIN paint_job AS job ON job.id = beside.job_id
+      WHERE beside.item_id = cell.item_id AND job.withdrawn_at IS NOT NULL)
+    GROUP BY cell.benchmark_id
+  )
+  SELECT id, coalesce(total.cells, 0) AS total,
+    (SELECT count(*)::int FROM benchmark_value WHERE measurement_id = measurement.id) AS done
+  FROM measurement LEFT JOIN total USING (benchmark_id)`;
+
+/** How many of the paintings are measured, by measurement. */
 export async function measuringProgress(
-  { store }: Services,
-  { id, benchmarkId }: BenchmarkMeasurement,
-): Promise<MeasuringProgress> {
-  const { prisma } = store;
-  const [done, total] = await Promise.all([
-    prisma.benchmarkValue.count({ where: { measurementId: id } }),
-    prisma.benchmarkCell.count({
-      where: { benchmarkId, item: { cells: { none: { job: { withdrawnAt: { not: null } } } } } },
-    }),
-  ]);
-  return { done, total };
+  { store }: Pick<Services, 'store'>,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, MeasuringProgress>> {
+  const { rows } = await store.pool.query<MeasuringProgress & { readonly id: string }>(PROGRESS, [ids]);
+  return new Map(rows.map((row) => [row.id, row]));
 }
 
 export interface ItemValues {
