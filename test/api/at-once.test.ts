@@ -210,15 +210,12 @@ async function hold(statement: string, id: string): Promise<() => Promise<void>>
 /** Waits until so many connections wait for a lock. */
 const waiting = (count: number) =>
   expect
-    .poll(
-      async () => {
-        const { rows } = await lab.services.store.pool.query<{ n: number }>(
-          'SELECT count(DISTINCT pid)::int AS n FROM pg_locks WHERE NOT granted',
-        );
-        return rows[0]!.n;
-      },
-      { timeout: 10_000 },
-    )
+    .poll(async () => {
+      const { rows } = await lab.services.store.pool.query<{ n: number }>(
+        'SELECT count(DISTINCT pid)::int AS n FROM pg_locks WHERE NOT granted',
+      );
+      return rows[0]!.n;
+    })
     .toBe(count);
 
 /** Withdraws a subject as it stands, or says by which code that was refused. */
