@@ -2,6 +2,7 @@
 
 import type { FmriSession, Painting, SourceImage, Subject } from '../generated/prisma/client.js';
 import { reach, type Viewer } from '../services/access.js';
+import { measuringProgress } from '../services/benchmark-measurements.js';
 import { estimatePaintJobs } from '../services/paint-job-estimates.js';
 import type { TrialOfJob } from '../services/paint-job-surroundings.js';
 import { labelsOf } from '../services/stimulus-labels.js';
@@ -136,6 +137,10 @@ export function createLoaders(store: Store, viewer: Viewer) {
     estimateOfJob: batch(async (ids) => {
       const estimates = await estimatePaintJobs({ store }, ids);
       return ids.map((id) => estimates.get(id) ?? null);
+    }),
+    progressOfMeasurement: batch(async (ids) => {
+      const progress = await measuringProgress({ store }, ids);
+      return ids.map((id) => progress.get(id)!);
     }),
     previewOfJob: batch(async (ids) => {
       const rows = await prisma.paintJobPreview.findMany({

@@ -14,11 +14,26 @@ const LINKED = `
   SELECT DISTINCT stimulus.name, image.png_sha256
   FROM benchmark_item AS item
   JOIN stimulus ON stimulus.name = item.stimulus JOIN source_image AS image ON image.id = stimulus.image_id
-  WHERE item.benchmark_id = $1::uuid`;
+  WHERE item.benchmark_id = $1::uuid AND image.deleted_at IS NULL`;
+
+/** Makes withdrawals wait, so that each is either seen by the measurement or younger than it. */
+const HOLD_SUBJECTS = `
+  SELECT FROM subject WHERE id IN (
+    SELECT session.subject_id FROM benchmark_item AS item JOIN trial ON trial.id = ANY (item.trial_ids)
+    JOIN fmri_session AS session ON session.id = trial.session_id WHERE item.benchmark_id = $1::uuid)
+  ORDER BY id FOR SHARE`;
+
+/** One that began before a subject withdrew will never be shown, and is waited for no more. */
+const GIVE_UP = `
+  UPDATE benchmark_measurement AS measurement SET state = 'FAILED', finished_at = clock_timestamp(), error_code = 'CANCELLED',
+    error_message = 'a subject of the benchmark has withdrawn; measure it again'
+  WHERE benchmark_id = $1::uuid AND finished_at IS NULL AND EXISTS (
+    SELECT FROM benchmark_cell AS cell JOIN paint_job AS job ON job.id = cell.job_id
+    WHERE cell.benchmark_id = $1::uuid AND job.withdrawn_at >= measurement.created_at)`;
 
 /**
  * Queues a measurement of a frozen benchmark, by the pictures that its stimuli have now; one that waits or runs is not joined by
- * another. Throws AppError NOT_FOUND, CONFLICT before it is frozen, or BAD_INPUT.
+ * another, unless a subject has withdrawn since. Throws AppError NOT_FOUND, CONFLICT before it is frozen, or BAD_INPUT.
  */
 export async function measureBenchmark(
   { store, viewer }: Services,
@@ -35,6 +50,8 @@ export async function measureBenchmark(
     if (!found[0]) throw new AppError('NOT_FOUND', 'no such benchmark', { field: 'id' });
     if (!found[0].frozen_at)
       throw new AppError('CONFLICT', 'the benchmark is not frozen; freeze it first', { field: 'id' });
+    await client.query(HOLD_SUBJECTS, [id]);
+    await client.query(GIVE_UP, [id]);
     const { rowCount: unfinished } = await client.query(
       'SELECT FROM benchmark_measurement WHERE benchmark_id = $1::uuid AND finished_at IS NULL',
       [id],
@@ -83,19 +100,26 @@ export interface MeasuringProgress {
   readonly total: number;
 }
 
-/** How many of the paintings are measured. */
+const PROGRESS = `
+  WITH measurement AS (SELECT id, benchmark_id FROM benchmark_measurement WHERE id = ANY ($1::uuid[])),
+  total AS (
+    SELECT cell.benchmark_id, count(*)::int AS cells FROM benchmark_cell AS cell
+    WHERE cell.benchmark_id IN (SELECT benchmark_id FROM measurement) AND NOT EXISTS (
+      SELECT FROM benchmark_cell AS beside JOIN paint_job AS job ON job.id = beside.job_id
+      WHERE beside.item_id = cell.item_id AND job.withdrawn_at IS NOT NULL)
+    GROUP BY cell.benchmark_id
+  )
+  SELECT id, coalesce(total.cells, 0) AS total,
+    (SELECT count(*)::int FROM benchmark_value WHERE measurement_id = measurement.id) AS done
+  FROM measurement LEFT JOIN total USING (benchmark_id)`;
+
+/** How many of the paintings are measured, by measurement. */
 export async function measuringProgress(
-  { store }: Services,
-  { id, benchmarkId }: BenchmarkMeasurement,
-): Promise<MeasuringProgress> {
-  const { prisma } = store;
-  const [done, total] = await Promise.all([
-    prisma.benchmarkValue.count({ where: { measurementId: id } }),
-    prisma.benchmarkCell.count({
-      where: { benchmarkId, item: { cells: { none: { job: { withdrawnAt: { not: null } } } } } },
-    }),
-  ]);
-  return { done, total };
+  { store }: Pick<Services, 'store'>,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, MeasuringProgress>> {
+  const { rows } = await store.pool.query<MeasuringProgress & { readonly id: string }>(PROGRESS, [ids]);
+  return new Map(rows.map((row) => [row.id, row]));
 }
 
 export interface ItemValues {

@@ -83,9 +83,12 @@ export async function holdParts(
   for (const type of Object.keys(PARTS) as (keyof typeof PARTS)[]) {
     const ids = [...new Set(parts[type])];
     if (ids.length === 0) continue;
+    // Materialized, or Postgres would look for deleted ones first and lock none of the others.
     const [gone] = await query(
-      `SELECT id FROM (SELECT id, deleted_at FROM ${PARTS[type]} WHERE id = ANY ($1::uuid[]) ORDER BY id FOR SHARE) AS part
-       WHERE deleted_at IS NOT NULL LIMIT 1`,
+      `WITH part AS MATERIALIZED (
+         SELECT id, deleted_at FROM ${PARTS[type]} WHERE id = ANY ($1::uuid[]) ORDER BY id FOR SHARE
+       )
+       SELECT id FROM part WHERE deleted_at IS NOT NULL LIMIT 1`,
       ids,
     );
     if (gone) throw new AppError('CONFLICT', `${type}_${gone.id} was deleted; restore it first`, { field });

@@ -74,6 +74,11 @@ export interface Parts {
 /** Reads what the orders name; what does not exist, or was withdrawn or deleted, is absent. */
 export async function loadParts(client: PoolClient, orders: readonly PaintJobOrder[]): Promise<Parts> {
   const ids = (of: (order: PaintJobOrder) => readonly string[]) => [[...new Set(orders.flatMap(of))]];
+  // Subjects first: a withdrawal locks its subject before the models that fall with it.
+  const trials = await client.query<TrialRow>(
+    TRIALS,
+    ids((order) => order.trialIds),
+  );
   const models = await client.query<ModelRow>(
     MODELS,
     ids((order) => [order.modelId]),
@@ -85,10 +90,6 @@ export async function loadParts(client: PoolClient, orders: readonly PaintJobOrd
   const masks = await client.query<{ id: string; image_id: string }>(
     'SELECT id, image_id FROM mask WHERE id = ANY ($1::uuid[]) AND deleted_at IS NULL FOR SHARE',
     ids((order) => [order.maskId]),
-  );
-  const trials = await client.query<TrialRow>(
-    TRIALS,
-    ids((order) => order.trialIds),
   );
   const byId = new Map(trials.rows.map((row) => [row.id, row]));
   const shuffled = orders.filter((order) => order.method === 'SHUFFLED_BRAIN');

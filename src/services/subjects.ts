@@ -105,10 +105,16 @@ export async function importSession(services: Services, input: ImportSession): P
     'fmri_session_subject_id_label_key',
     () =>
       store.prisma.$transaction(async (tx) => {
-        await labelStimuli(tx, labels, 'trials');
-        const after = await tx.fmriSession.create({ data: session });
-        await audit(tx, viewer, { action: 'importFmriSession', type: 'FmriSession', id: after.id, after });
-        return after;
+        const labelled = await labelStimuli(tx, labels, 'trials');
+        const created = await tx.fmriSession.create({ data: session });
+        const newLabels = Object.fromEntries(labelled.map(({ stimulus, after }) => [stimulus, after]));
+        await audit(tx, viewer, {
+          action: 'importFmriSession',
+          type: 'FmriSession',
+          id: created.id,
+          after: labelled.length === 0 ? created : { ...created, newLabels },
+        });
+        return created;
       }),
     async () => (await findSession(services, subject.id, label, uploadSha256))!,
   );

@@ -282,6 +282,9 @@ async function steer(
   prepare: (tx: Transaction, run: TrainingRun) => Promise<void> = async () => {},
 ): Promise<TrainingRun> {
   return services.store.prisma.$transaction(async (tx) => {
+    // The subject first, as a withdrawal locks them.
+    await tx.$queryRaw`
+      SELECT id FROM subject WHERE id = (SELECT subject_id FROM training_run WHERE id = ${id}::uuid) FOR SHARE`;
     await tx.$queryRaw`SELECT id FROM training_run WHERE id = ${id}::uuid FOR UPDATE`;
     const where = { id, subject: { withdrawnAt: null } };
     const before = (await tx.trainingRun.findUnique({ where })) ?? missing('id', 'training run');

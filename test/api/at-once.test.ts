@@ -4,11 +4,16 @@ import { join, relative } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { writeNpy } from '../../src/fmri/npy.js';
+import { createBenchmark, freezeBenchmark } from '../../src/services/benchmarks.js';
 import { createPresetMask, uploadImage } from '../../src/services/images.js';
 import { type BundleFacts, registerModel, registerModelFolder } from '../../src/services/models.js';
+import { submitPaintJob } from '../../src/services/paint-job-submission.js';
 import { ratePainting } from '../../src/services/ratings.js';
 import { createSubject } from '../../src/services/subjects.js';
+import { resumeTrainingRun } from '../../src/services/training-runs.js';
+import { reportWithdrawal, withdrawSubject } from '../../src/services/withdrawals.js';
 import { type Lab, startLab } from '../support/lab.js';
+import { benchmarkOrder, endJobs, type StudyParts, writeStudyParts } from '../support/study-lab.js';
 
 const AT_ONCE = 8;
 /** Whether callers meet is a matter of luck; so many rounds make it certain (each test failed before its cure). */
@@ -190,3 +195,93 @@ test('ratings of one rater: each becomes a revision', async () => {
     expect(told.at(-1)!.after.updatedAt).toBe(rating.updatedAt.toISOString());
   }
 });
+
+/** Runs a statement about a row whose transaction ends when the returned function is called: who needs the row waits for that. */
+async function hold(statement: string, id: string): Promise<() => Promise<void>> {
+  const client = await lab.services.store.pool.connect();
+  await client.query('BEGIN');
+  await client.query(statement, [id]);
+  return async () => {
+    await client.query('COMMIT');
+    client.release();
+  };
+}
+
+/** Waits until so many connections wait for a lock. */
+const waiting = (count: number) =>
+  expect
+    .poll(async () => {
+      const { rows } = await lab.services.store.pool.query<{ n: number }>(
+        'SELECT count(DISTINCT pid)::int AS n FROM pg_locks WHERE NOT granted',
+      );
+      return rows[0]!.n;
+    })
+    .toBe(count);
+
+/** Withdraws a subject as it stands, or says by which code that was refused. */
+async function withdraw(subjectId: string): Promise<string> {
+  const { digest } = (await reportWithdrawal(lab.services, subjectId))!;
+  return withdrawSubject(lab.services, { subjectId, digest, reason: 'asked to' }).then(
+    () => 'withdrawn',
+    (error) => error.code,
+  );
+}
+
+let parts: StudyParts;
+
+test('a benchmark is not frozen beside the deletion of what it shows', async () => {
+  const { services } = lab;
+  parts = await writeStudyParts(services, 1);
+  const { id } = await createBenchmark(services, benchmarkOrder(parts), { submittedBy: 'test' });
+  await endJobs(services, 0, id);
+  const deletion = `UPDATE source_image SET deleted_at = now(), deleted_reason = 'x' WHERE id = $1::uuid`;
+  const letDeletionEnd = await hold(deletion, parts.imageIds[0]!);
+  const frozen = freezeBenchmark(services, id).catch((error) => error.code);
+  await waiting(1).finally(letDeletionEnd);
+  expect(await frozen).toBe('CONFLICT');
+});
+
+test('a job and a training run that goes on, while their subject withdraws: neither waits for the other for ever', async () => {
+  const { services } = lab;
+  const restore = 'UPDATE source_image SET deleted_at = NULL, deleted_reason = NULL WHERE id = $1::uuid';
+  await services.store.pool.query(restore, [parts.imageIds[0]]);
+  const mask = await createPresetMask(services, parts.imageIds[0]!, { shape: 'full' });
+  const order = {
+    imageId: mask.imageId,
+    maskId: mask.id,
+    modelId: parts.modelId,
+    trialIds: parts.trialIds,
+    method: 'BRAIN',
+    seed: 1,
+    paintingCount: 1,
+  } as const;
+  const submit = () => submitPaintJob(services, order, { submittedBy: 'test' });
+  const job = await submit();
+
+  const letMaskGo = await hold('SELECT FROM mask WHERE id = $1::uuid FOR UPDATE', mask.id);
+  const submitted = submit();
+  await waiting(1);
+  const early = withdraw(parts.subjectId);
+  await waiting(2);
+  await letMaskGo();
+  expect((await submitted).state).toBe('QUEUED');
+  expect(await early).toBe('CONFLICT');
+
+  const run = await services.store.prisma.trainingRun.create({
+    data: {
+      name: 'run',
+      subjectId: parts.subjectId,
+      baseModelId: parts.modelId,
+      parts: ['DIFFUSION'],
+      settings: {},
+      state: 'PAUSED',
+    },
+  });
+  const letJobGo = await hold('SELECT FROM paint_job WHERE id = $1::uuid FOR UPDATE', job.id);
+  const withdrawn = withdraw(parts.subjectId);
+  await waiting(1);
+  const resumed = resumeTrainingRun(services, run.id).catch((error) => error.code);
+  await waiting(2);
+  await letJobGo();
+  expect([await withdrawn, await resumed]).toEqual(['withdrawn', 'NOT_FOUND']);
+}, 60_000);

@@ -4,7 +4,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import pg from 'pg';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { decodeRgb, encodePng } from '../../src/imaging/decode.js';
 import type { RgbImage } from '../../src/imaging/types.js';
 import { type MeasuringDeps, runMeasurement } from '../../src/jobs/measure.js';
@@ -358,6 +359,15 @@ test('while a study of it is sealed no figure of a single painting is told, and 
   await measureHere(networks.pixels);
   const before = await ended(id);
   expect(before.itemValues).toHaveLength(2 * COUNT);
+  // How far all of them are is one statement.
+  const driver = vi.spyOn(pg.Client.prototype, 'query');
+  await lab.send(
+    'query($id: ID!) { benchmark(id: $id) { metrics { done total } measurements { done total } } }',
+    { id },
+  );
+  const texts = driver.mock.calls.map(([query]) => String((query as { text?: string }).text ?? query));
+  driver.mockRestore();
+  expect(texts.filter((text) => text.includes('benchmark_value'))).toHaveLength(1);
   const key = id.slice('Benchmark_'.length);
   const study = await createStudy(lab.services, { name: 'sealed', benchmarkId: key, raters: 2 });
   const { metrics } = await read(id);
@@ -368,6 +378,8 @@ test('while a study of it is sealed no figure of a single painting is told, and 
   await pool.query('DELETE FROM study WHERE id = $1', [study.id]);
   expect((await read(id)).metrics!.itemValues).toEqual(before.itemValues);
 
+  // One under way then is not waited for: what it will find is not shown.
+  await ask(id);
   await pool.query(
     `UPDATE paint_job SET withdrawn_at = clock_timestamp() WHERE id IN
        (SELECT job_id FROM benchmark_cell WHERE benchmark_id = $1 LIMIT 1)`,
@@ -377,6 +389,7 @@ test('while a study of it is sealed no figure of a single painting is told, and 
   await ask(id);
   await measureHere(networks.pixels);
   const after = await ended(id);
+  expect((await read(id)).measurements).toHaveLength(1);
   expect(after).toMatchObject({
     items: COUNT - 1,
     withdrawnItems: 1,

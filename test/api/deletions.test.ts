@@ -423,3 +423,35 @@ test('a run shows its base while that is deleted, and none when its subject has 
   await prisma.model.update({ where: { id: base.id }, data: { withdrawnAt: new Date() } });
   expect(await shown()).toEqual({ baseModel: null });
 });
+
+test('whether a subject with many trials is in use is found out at once beside a large benchmark', async () => {
+  const { pool } = lab.services.store;
+  const { rows } = await pool.query<{ id: string }>(
+    `INSERT INTO subject (id, label) VALUES (uuidv7(), 'many') RETURNING id`,
+  );
+  await pool.query(
+    `INSERT INTO fmri_session (id, subject_id, label, voxels, constant_voxels, normalisation, upload_sha256, betas_sha256)
+     VALUES (uuidv7(), $1::uuid, '01', 4, 0, '', '', '')`,
+    [rows[0]!.id],
+  );
+  await pool.query(
+    `INSERT INTO trial (id, session_id, index, stimulus, repetition)
+     SELECT uuidv7(), session.id, n, 's', n + 1 FROM fmri_session AS session, generate_series(0, 19999) AS n
+     WHERE session.subject_id = $1::uuid`,
+    [rows[0]!.id],
+  );
+  const large = await addDraft();
+  await endJobs(lab.services, 0, large);
+  await pool.query(
+    `INSERT INTO benchmark_item (id, benchmark_id, position, image_id, mask_id, trial_ids)
+     SELECT uuidv7(), benchmark_id, n, image_id, mask_id, ARRAY[uuidv7(), uuidv7(), uuidv7()]
+     FROM benchmark_item, generate_series(100, 10099) AS n WHERE benchmark_id = $1::uuid AND position = 0`,
+    [large],
+  );
+  await freezeBenchmark(lab.services, large);
+  await pool.query('ANALYZE');
+  const start = performance.now();
+  expect((await remove(`Subject_${rows[0]!.id}`)).userErrors).toEqual([]);
+  // Each trial of the subject compared with each of the benchmark takes seconds, and a minute with a laboratory of jobs.
+  expect(performance.now() - start).toBeLessThan(2000);
+}, 60_000);

@@ -64,6 +64,9 @@ const changes = () =>
 test('a table tells labels before its stimuli have pictures; a link keeps, adds and, if told so, replaces them', async () => {
   expect(await importTable('01', ['apple', 'pear', 'fox'], ['fruit', 'fruit', ''])).toEqual([]);
   expect(await labels()).toMatchObject({ stimuli: {}, trials: { apple: 'fruit', pear: 'fruit', fox: null } });
+  const imported = { action: 'importFmriSession' };
+  const { after } = await lab.lab.services.store.prisma.auditEvent.findFirstOrThrow({ where: imported });
+  expect(after).toMatchObject({ label: '01', newLabels: { apple: 'fruit', pear: 'fruit' } });
   const images = [await lab.uploadPicture(1), await lab.uploadPicture(2)];
   expect(await link([{ name: 'apple', imageId: images[0] }])).toEqual([]);
   expect(await link([{ name: 'fox', imageId: images[1], label: ' animal ' }])).toEqual([]);

@@ -9,7 +9,8 @@ import type {
   MetricNetwork,
 } from '../../generated/graphql.js';
 import type { BenchmarkMeasurement } from '../../generated/prisma/client.js';
-import { listItemValues, measuringProgress } from '../../services/benchmark-measurements.js';
+import { listItemValues } from '../../services/benchmark-measurements.js';
+import { whenRead } from '../batches.js';
 
 interface Results {
   readonly items: number;
@@ -23,8 +24,8 @@ interface Results {
 const resultsOf = ({ results }: BenchmarkMeasurement) => results as unknown as Results | null;
 
 export const BenchmarkMetrics: BenchmarkMetricsResolvers = {
-  done: async (row, _, { services }) => (await measuringProgress(services, row)).done,
-  total: async (row, _, { services }) => (await measuringProgress(services, row)).total,
+  done: ({ id }, _, { loaders }) => whenRead(loaders.progressOfMeasurement.load(id), ({ done }) => done),
+  total: ({ id }, _, { loaders }) => whenRead(loaders.progressOfMeasurement.load(id), ({ total }) => total),
   items: (row) => resultsOf(row)?.items ?? null,
   withdrawnItems: (row) => resultsOf(row)?.withdrawnItems ?? null,
   arms: (row) => resultsOf(row)?.arms ?? [],
