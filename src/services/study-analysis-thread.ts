@@ -1,6 +1,6 @@
 // The thread of analyseApart: takes one task, tells what came of it, ends.
 
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { type AnalysisTask, analyse } from './study-analysis.js';
 
-parentPort!.postMessage(analyse(workerData as AnalysisTask));
+parentPort!.once('message', (task: AnalysisTask) => parentPort!.postMessage(analyse(task)));

@@ -53,20 +53,32 @@ const THREAD = `import(${JSON.stringify(import.meta.resolve('tsx/esm/api'))})
 /** For objects: the columns come on top, about 20 bytes a painting that was rated. A million ratings need less than 64. */
 const HEAP_MB = 256;
 
-/** `analyse` in a thread that ends with it. The table's columns move there: the caller has them no more. */
-export function analyseApart(task: AnalysisTask, heapMb = HEAP_MB): Promise<StudyAnalysis> {
-  const { groups, rater, item, arm, beside, values } = task.table;
-  const columns = [groups, rater, item, arm, beside, values].map(({ buffer }) => buffer as ArrayBuffer);
-  return new Promise((done, fail) => {
-    const thread = new Worker(THREAD, {
-      workerData: task,
-      transferList: columns,
-      eval: true,
-      execArgv: [],
-      resourceLimits: { maxOldGenerationSizeMb: heapMb },
-    });
+/**
+ * `analyse` in a thread that starts while its task is read, and ends with it. The table's columns move there: the caller has them
+ * no more.
+ */
+export async function analyseApart(
+  read: () => Promise<AnalysisTask>,
+  heapMb = HEAP_MB,
+): Promise<StudyAnalysis> {
+  const thread = new Worker(THREAD, {
+    eval: true,
+    execArgv: [],
+    resourceLimits: { maxOldGenerationSizeMb: heapMb },
+  });
+  const outcome = new Promise<StudyAnalysis>((done, fail) => {
     thread.once('message', done);
     thread.once('error', fail);
     thread.once('exit', (code) => fail(new Error(`the analysis ended without results (exit ${code})`)));
   });
+  outcome.catch(() => {});
+  try {
+    const task = await read();
+    const { groups, rater, item, arm, beside, values } = task.table;
+    const columns = [groups, rater, item, arm, beside, values].map(({ buffer }) => buffer as ArrayBuffer);
+    thread.postMessage(task, columns);
+    return await outcome;
+  } finally {
+    await thread.terminate();
+  }
 }

@@ -33,14 +33,21 @@ export async function readRaters(
   return rows.map((row) => ({ label: raterLabel(row.seat), ...row }));
 }
 
-/** A value is one digit: a row is short, and read without an array of its own. */
+/**
+ * A row a rater, whose ratings are one text, such as "4 0 1 312;": place of the pair, arm, the arm beside it, and a digit a
+ * criterion. A row a rating took the driver longer than the analysis takes.
+ */
 const RATINGS = `
-  SELECT rating.seat_number, item.position, array_position($2::uuid[], rating.arm_id) - 1, rating.arms_key,
-    array_to_string(rating.ratings, '')
+  SELECT rating.seat_number, string_agg(
+    concat_ws(' ', item.position, array_position($2::uuid[], rating.arm_id) - 1,
+      array_position($2::uuid[],
+        coalesce(nullif(replace(replace(rating.arms_key, rating.arm_id::text, ''), ',', ''), '')::uuid, rating.arm_id)) - 1,
+      array_to_string(rating.ratings, '')),
+    ';' ORDER BY item.position, array_position($2::uuid[], rating.arm_id), rating.slot_position)
   FROM study_painting_rating AS rating JOIN benchmark_item AS item ON item.id = rating.item_id
-  WHERE rating.study_id = $1::uuid ORDER BY 1, 2, 3, rating.slot_position`;
+  WHERE rating.study_id = $1::uuid GROUP BY 1 ORDER BY 1`;
 
-type RatingRow = [seat: number, position: number, arm: number, armsKey: string, ratings: string];
+type RatingRow = [seat: number, ratings: string];
 
 /**
  * The ratings that count, in one statement whose rows go into columns as they arrive. Raters by seat and pairs by their place in
@@ -70,15 +77,15 @@ export async function readRatings(
     },
     protocol.raters * screensPerRater(parameters) * pairsOfArms(parameters)[0]!.length,
   );
-  const screens = new Map<string, readonly number[]>();
   const values = new Uint8Array(protocol.criteria.length);
   const statement: pg.QueryArrayConfig = { text: RATINGS, values: [study.id, arms], rowMode: 'array' };
   const query = new pg.Query<RatingRow>(statement);
-  query.on('row', ([seat, position, arm, armsKey, ratings]: RatingRow) => {
-    const shown = screens.get(armsKey) ?? armsKey.split(',').map((id) => arms.indexOf(id));
-    screens.set(armsKey, shown);
-    for (let c = 0; c < values.length; c++) values[c] = ratings.charCodeAt(c) - 48;
-    table.add(seat - 1, position, arm, shown.find((one) => one !== arm) ?? arm, values);
+  query.on('row', ([seat, ratings]: RatingRow) => {
+    for (const rating of ratings.split(';')) {
+      const [position, arm, beside, digits] = rating.split(' ') as [string, string, string, string];
+      for (let c = 0; c < values.length; c++) values[c] = digits.charCodeAt(c) - 48;
+      table.add(seat - 1, Number(position), Number(arm), Number(beside), values);
+    }
   });
   const client = await store.pool.connect();
   try {

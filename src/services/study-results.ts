@@ -80,16 +80,14 @@ async function computeAndKeep(services: Services, study: Study, dependsOn: strin
 /** The results of a study, from its ratings. */
 export async function computeResults(services: Services, study: Study): Promise<StudyResults> {
   const raters = await readRaters(services, study);
-  const repeats = await readRepeats(services, study);
-  const table = await readRatings(services, study, raters);
   const drawn = { seed: Number(study.seed), resamples: RESAMPLES, confidence: CONFIDENCE };
-  const { all, kept, selfConsistency } = await analyseApart({
-    table,
-    repeats,
+  const { all, kept, selfConsistency } = await analyseApart(async () => ({
+    table: await readRatings(services, study, raters),
+    repeats: await readRepeats(services, study),
     out: raters.filter(({ excluded }) => excluded !== null).map(({ seat }) => seat - 1),
     scale: CATEGORIES,
     ...drawn,
-  });
+  }));
   return {
     algorithm: RESULTS_ALGORITHM,
     ...drawn,

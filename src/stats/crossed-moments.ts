@@ -17,28 +17,24 @@ export interface Moments {
   readonly drawn: Float64Array;
 }
 
-/** The observations sorted by rater, or by item, and what a resample adds up for each of these units. */
-interface Side {
-  /** Those of unit u are start[u] to start[u + 1] - 1. */
-  readonly start: Int32Array;
-  /** [observation], the item of a rater's, the rater of an item's. */
-  readonly other: Int32Array;
-  readonly kind: Int32Array;
-  /** [unit], of values and of weights. */
-  readonly sums: Float64Array;
+/** What a resample adds up for each rater, or for each item: values and weights. */
+interface Sums {
+  readonly values: Float64Array;
   readonly weights: Float64Array;
 }
 
-function sideOf(unit: Int32Array, units: number, other: Int32Array, kind: Int32Array): Side {
-  const { start, order } = sortBy(unit, units);
-  return {
-    start,
-    other: order.map((k) => other[k]!),
-    kind: order.map((k) => kind[k]!),
-    sums: new Float64Array(units),
-    weights: new Float64Array(units),
-  };
+/** The observations sorted by rater: those of rater r are start[r] to start[r + 1] - 1. */
+interface Observations {
+  readonly start: Int32Array;
+  /** [observation] */
+  readonly item: Int32Array;
+  readonly kind: Int32Array;
 }
+
+const sumsOf = (units: number): Sums => ({
+  values: new Float64Array(units),
+  weights: new Float64Array(units),
+});
 
 /**
  * Weighted mean and its two-way robust error, for observations drawn raterCount times itemCount times:
@@ -48,13 +44,17 @@ export function crossedMoments(
   { rater, item, raters, items }: Crossing,
   { kind, values }: Kinds,
 ): (raterCounts: Float64Array, itemCounts: Float64Array) => Moments {
-  const byRater = sideOf(rater, raters.length, item, kind);
-  const byItem = sideOf(item, items.length, rater, kind);
+  const { start, order } = sortBy(rater, raters.length);
+  const sorted = { start, item: order.map((k) => item[k]!), kind: order.map((k) => kind[k]!) };
+  const [ofRaters, ofItems] = [sumsOf(raters.length), sumsOf(items.length)];
   const drawn = new Float64Array(values.length);
   return (raterCounts, itemCounts) => {
     drawn.fill(0);
-    addRaters(byRater, raterCounts, itemCounts, values, drawn);
-    addItems(byItem, itemCounts, raterCounts, values);
+    ofItems.values.fill(0);
+    ofItems.weights.fill(0);
+    for (let r = 0; r < raterCounts.length; r++)
+      if (raterCounts[r]! > 0)
+        addRater(sorted, r, raterCounts[r]!, itemCounts, values, ofRaters, ofItems, drawn);
     let total = 0;
     let sum = 0;
     let squares = 0;
@@ -68,73 +68,51 @@ export function crossedMoments(
     // One pass: ratings are small whole numbers, whose sums are exact. What rounding leaves of equal values is no variance.
     const within = squares - mean * sum;
     const single = within > squares * 1e-12 ? (within * total) / (total - 1) : 0;
-    const variance = spread(byRater, raterCounts, mean) + spread(byItem, itemCounts, mean) - single;
+    const variance = spread(ofRaters, raterCounts, mean) + spread(ofItems, itemCounts, mean) - single;
     // The variance of independent values is a floor: rater and item effects can only add to it.
     const error = single > 0 ? Math.sqrt(Math.max(variance, single)) / total : 0;
     return { mean, error, drawn };
   };
 }
 
-// The inner loops are functions of their own, since the compiler makes those twice as fast as loops within loops.
-
-function addItems(side: Side, own: Float64Array, others: Float64Array, values: Float64Array): void {
-  for (let i = 0; i < own.length; i++) if (own[i]! > 0) addItem(side, i, others, values);
-}
-
-/** As addItems, and counts each kind. */
-function addRaters(
-  side: Side,
-  own: Float64Array,
-  others: Float64Array,
-  values: Float64Array,
-  drawn: Float64Array,
-): void {
-  for (let r = 0; r < own.length; r++) if (own[r]! > 0) addRater(side, r, own[r]!, others, values, drawn);
-}
-
-function addItem(
-  { start, other, kind, sums, weights }: Side,
-  unit: number,
-  counts: Float64Array,
-  values: Float64Array,
-): void {
-  let sum = 0;
-  let weight = 0;
-  const end = start[unit + 1]!;
-  for (let k = start[unit]!; k < end; k++) {
-    const times = counts[other[k]!]!;
-    sum += times * values[kind[k]!]!;
-    weight += times;
-  }
-  sums[unit] = sum;
-  weights[unit] = weight;
-}
-
+/**
+ * A drawn rater's observations, each looked at once for all sums: the rater's own, those of the items, and how often each kind was
+ * drawn. A function of its own, since the compiler makes it twice as fast as a loop within a loop.
+ */
 function addRater(
-  { start, other, kind, sums, weights }: Side,
-  unit: number,
+  { start, item, kind }: Observations,
+  rater: number,
   own: number,
-  counts: Float64Array,
+  itemCounts: Float64Array,
   values: Float64Array,
+  ofRaters: Sums,
+  ofItems: Sums,
   drawn: Float64Array,
 ): void {
+  const { values: itemValues, weights: itemWeights } = ofItems;
   let sum = 0;
   let weight = 0;
-  const end = start[unit + 1]!;
-  for (let k = start[unit]!; k < end; k++) {
-    const times = counts[other[k]!]!;
+  const end = start[rater + 1]!;
+  for (let k = start[rater]!; k < end; k++) {
+    const which = item[k]!;
+    const times = itemCounts[which]!;
+    // Who was not drawn adds nothing, not even to sums of its own that nobody reads.
+    if (times === 0) continue;
     const what = kind[k]!;
-    sum += times * values[what]!;
+    const value = values[what]!;
+    sum += times * value;
     weight += times;
+    itemValues[which]! += own * value;
+    itemWeights[which]! += own;
     drawn[what]! += own * times;
   }
-  sums[unit] = sum;
-  weights[unit] = weight;
+  ofRaters.values[rater] = sum;
+  ofRaters.weights[rater] = weight;
 }
 
-function spread({ sums, weights }: Side, counts: Float64Array, mean: number): number {
+function spread({ values, weights }: Sums, counts: Float64Array, mean: number): number {
   let total = 0;
   for (let u = 0; u < counts.length; u++)
-    if (counts[u]! > 0) total += counts[u]! * (sums[u]! - mean * weights[u]!) ** 2;
+    if (counts[u]! > 0) total += counts[u]! * (values[u]! - mean * weights[u]!) ** 2;
   return (total * counts.length) / (counts.length - 1);
 }

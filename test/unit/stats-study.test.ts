@@ -123,7 +123,7 @@ test('a million ratings are analysed in 64 MB of heap, where an object a rating 
     resamples: 100,
     confidence: 0.95,
   };
-  const { all, kept } = await analyseApart(task, 64);
+  const { all, kept } = await analyseApart(async () => task, 64);
   expect([all.ratings, kept!.ratings]).toEqual([1_000_000, 999_000]);
   expect(all.agreement[0]!.blocks).toHaveLength(10);
   // The columns went to the thread, and with it.
