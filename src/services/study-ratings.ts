@@ -39,10 +39,9 @@ export async function readRaters(
  */
 const RATINGS = `
   SELECT rating.seat_number, string_agg(
-    concat_ws(' ', item.position, array_position($2::uuid[], rating.arm_id) - 1,
-      array_position($2::uuid[],
-        coalesce(nullif(replace(replace(rating.arms_key, rating.arm_id::text, ''), ',', ''), '')::uuid, rating.arm_id)) - 1,
-      array_to_string(rating.ratings, '')),
+    item.position || ' ' || array_position($2::uuid[], rating.arm_id) - 1 || ' ' || array_position($2::uuid[],
+        coalesce(nullif(replace(replace(rating.arms_key, rating.arm_id::text, ''), ',', ''), '')::uuid, rating.arm_id)) - 1
+      || ' ' || array_to_string(rating.ratings, ''),
     ';' ORDER BY item.position, array_position($2::uuid[], rating.arm_id), rating.slot_position)
   FROM study_painting_rating AS rating JOIN benchmark_item AS item ON item.id = rating.item_id
   WHERE rating.study_id = $1::uuid GROUP BY 1 ORDER BY 1`;
