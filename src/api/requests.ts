@@ -5,7 +5,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { RequestHandler } from 'express';
 import { type Log, withLogFields } from '../log.js';
-import { inSpan } from '../telemetry/tracing.js';
+import { inSpan, isTracing } from '../telemetry/tracing.js';
 
 export const REQUEST_ID = 'x-request-id';
 /** Nothing that could break a line of a log or a header. */
@@ -34,6 +34,7 @@ export function nameRequests(log: Log): RequestHandler {
       const status = response.writableFinished ? response.statusCode : 'cut off';
       log.debug({ requestId, method, path, status, durationMs }, 'a request ended');
     });
+    if (!isTracing()) return withLogFields({ requestId }, next);
     const attributes = { 'http.request.method': method, 'url.path': path, 'request.id': requestId };
     const parent = request.get('traceparent');
     void inSpan(`HTTP ${method}`, { attributes, parent, kind: 'SERVER' }, (set) => {

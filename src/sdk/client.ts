@@ -18,7 +18,7 @@ export {
   type CreateBenchmarkInput,
   paintedCount,
 } from './benchmarks.js';
-export { type Downloadable, writeWhole } from './downloads.js';
+export { cannotWrite, type Downloadable, writeWhole } from './downloads.js';
 export { type ErrorCode, hasCode, MindPainterError, type UserError } from './errors.js';
 export type { WaitOptions } from './follow.js';
 export {

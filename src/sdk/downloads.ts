@@ -58,7 +58,8 @@ const REASONS: Readonly<Record<string, string>> = {
   EISDIR: 'it is a folder',
 };
 
-function cannotWrite(path: string, cause: unknown): unknown {
+/** What a file system said of a path, as LOCAL_FILE with what to mend; any other error as it is. */
+export function cannotWrite(path: string, cause: unknown): unknown {
   const { code, message } = cause as NodeJS.ErrnoException;
   if (typeof code !== 'string' || cause instanceof MindPainterError) return cause;
   return new MindPainterError('LOCAL_FILE', `cannot write ${path}: ${REASONS[code] ?? message}`, { cause });

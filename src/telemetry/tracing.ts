@@ -14,6 +14,7 @@ let tracing = false;
 /** Whether anybody receives what is traced. */
 export const isTracing = () => tracing;
 
+const NOTHING = () => {};
 const tracer = () => trace.getTracer('mindpainter');
 
 /** Sends spans to an OTLP receiver over HTTP until the returned function is called, which sends the rest. */
@@ -54,6 +55,7 @@ export function inSpan<T>(
   },
   work: (set: (attributes: Attributes) => void, fail: () => void) => Promise<T>,
 ): Promise<T> {
+  if (!tracing) return work(NOTHING, NOTHING);
   const { attributes = {}, parent, kind = 'INTERNAL' } = options;
   const from = parent ? propagation.extract(ROOT_CONTEXT, { traceparent: parent }) : context.active();
   return tracer().startActiveSpan(name, { attributes, kind: SpanKind[kind] }, from, async (span) => {

@@ -358,7 +358,10 @@ test('places: more raters than places, an abandoned one goes to another, failed 
       await careless.submit({ tabId: study.tabId, slotId: screen.slotId, answerId: randomUUID(), answers })
     ).study;
   }
-  expect(study).toMatchObject({ state: 'PAUSED', pauseReason: expect.stringMatching(/attention checks failed: 2/) });
+  expect(study).toMatchObject({
+    state: 'PAUSED',
+    pauseReason: expect.stringMatching(/attention checks failed: 2/),
+  });
   expect((await careless.start()).userErrors[0]).toMatchObject({ code: 'CONFLICT' });
   const paused = await raterOf(names[1]!);
   expect(paused).toMatchObject({ state: 'PAUSED', failedChecks: 2 });

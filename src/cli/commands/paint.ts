@@ -3,7 +3,7 @@
 import { access, constants } from 'node:fs/promises';
 import { dirname, extname, join, parse, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { MindPainterError } from '../../sdk/client.js';
+import { cannotWrite, MindPainterError } from '../../sdk/client.js';
 import { UsageError } from '../failures.js';
 import { METHODS, parseMethod } from '../job-table.js';
 import { createParts, MASK_HELP, numberOf } from '../parts.js';
@@ -45,9 +45,9 @@ async function paint(cli: Cli, options: PaintOptions, image: string): Promise<vo
   } catch (error) {
     throw new UsageError(`--method: ${(error as Error).message}`);
   }
-  const folder = dirname(resolve(options.out));
-  await access(folder, constants.W_OK).catch(() => {
-    throw new UsageError(`--out: ${folder} is no folder that can be written to`);
+  // Said before anything is painted, in the words of a download that fails.
+  await access(dirname(resolve(options.out)), constants.W_OK).catch((error) => {
+    throw cannotWrite(options.out, error);
   });
   goesOn('nothing was submitted');
   const parts = createParts(mp, signal);
