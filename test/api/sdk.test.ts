@@ -217,6 +217,8 @@ test('a download that is cut off or wrong is fetched again; one that stays so, o
     expect(await failureOf(mp.downloads.save(url, join(folder, 'c.png')))).toMatchObject({
       code: 'LOCAL_FILE',
     });
+    // So that it can be removed.
+    await chmod(folder, 0o755);
   }
 }, 90_000);
 
