@@ -7,14 +7,9 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { BenchmarkMetrics } from '../../src/sdk/benchmarks.js';
-import {
-  type BenchmarkStatus,
-  MindPainter,
-  type MindPainterError,
-  type RaterStudy,
-} from '../../src/sdk/client.js';
+import { type BenchmarkStatus, MindPainter, type RaterStudy } from '../../src/sdk/client.js';
 import { type ExportedStudy, verifyExport } from '../../src/services/study-verification.js';
-import { type ClientLab, startClientLab } from '../support/client-lab.js';
+import { type ClientLab, collect, failureOf, startClientLab } from '../support/client-lab.js';
 import { answersTo, type StudySupplies, uploadSupplies } from '../support/client-study.js';
 
 const PAIRS = 4;
@@ -24,19 +19,6 @@ let supplies: StudySupplies;
 let benchmark: BenchmarkStatus;
 let studyId: string;
 let links: string[];
-
-const failureOf = (promise: Promise<unknown>) =>
-  promise.then(
-    () => {
-      throw new Error('it did not fail');
-    },
-    (error: MindPainterError) => error,
-  );
-async function collect<T>(source: AsyncIterable<T>): Promise<T[]> {
-  const all: T[] = [];
-  for await (const one of source) all.push(one);
-  return all;
-}
 
 beforeAll(async () => {
   lab = await startClientLab();

@@ -7,26 +7,12 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { endedCount, type Job, MindPainter, type MindPainterError } from '../../src/sdk/client.js';
-import { type ClientLab, startClientLab } from '../support/client-lab.js';
+import { endedCount, type Job, MindPainter } from '../../src/sdk/client.js';
+import { type ClientLab, collect, failureOf, startClientLab } from '../support/client-lab.js';
 
 let lab: ClientLab;
 let mp: MindPainter;
 const order = { imageId: '', maskId: '', modelId: '', trialIds: [] as string[] };
-
-const failureOf = (promise: Promise<unknown>) =>
-  promise.then(
-    () => {
-      throw new Error('it did not fail');
-    },
-    (error: MindPainterError) => error,
-  );
-
-async function collect<T>(source: AsyncIterable<T>): Promise<T[]> {
-  const all: T[] = [];
-  for await (const one of source) all.push(one);
-  return all;
-}
 
 beforeAll(async () => {
   lab = await startClientLab();

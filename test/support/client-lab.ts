@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { writeNpy } from '../../src/fmri/npy.js';
 import { encodePng } from '../../src/imaging/decode.js';
+import type { MindPainterError } from '../../src/sdk/client.js';
 import { createTestDatabase } from './database.js';
 import { TINY, writeTinyBundle } from './tiny-bundle.js';
 
@@ -189,4 +190,20 @@ export async function startClientLab({ secret = '' } = {}): Promise<ClientLab> {
   };
   await lab.startServer();
   return lab;
+}
+
+/** The error of a call that has to fail. */
+export const failureOf = (promise: Promise<unknown>): Promise<MindPainterError> =>
+  promise.then(
+    () => {
+      throw new Error('it did not fail');
+    },
+    (error: MindPainterError) => error,
+  );
+
+/** All that an iteration gives. */
+export async function collect<T>(source: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const one of source) all.push(one);
+  return all;
 }
